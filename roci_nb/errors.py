@@ -1,0 +1,227 @@
+"""Every error that roci_nb raises, and what each of them knows.
+
+::
+
+    RociError                 .partial, when an answer had begun
+    ├── ConfigError           something that was written down wrong
+    │   ├── SelectorError         not of the form "provider:model_id"
+    │   ├── UnknownProvider       .key, .nearest
+    │   ├── InvalidSetting        .setting
+    │   └── MissingExtra          .extra
+    ├── ServerUnreachable     .url
+    ├── ServerError           .status, .body
+    │   ├── ModelNotFound         .model, .installed, .nearest
+    │   ├── ContextOverflow       .prompt_tokens, .window
+    │   ├── Unsupported           .feature
+    │   ├── Unauthorized
+    │   └── RateLimited           .retry_after_s
+    ├── StreamBroken          the answer ended without its end mark
+    │   └── IdleTimeout           .seconds
+    ├── BadReply              .raw
+    ├── EngineFailed          .log
+    └── ToolError             .tool
+
+    Stopped (KeyboardInterrupt)   the user's ■; .partial
+
+A message is one line and ends with what to do next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from roci_nb.types.results import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What had arrived of an answer when it ended early."""
+
+    text: str = ""
+    reasoning: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+class RociError(Exception):
+    """Base of every error of roci_nb: one line that ends with what to do next."""
+
+    partial: Partial | None = None
+    """What had arrived, when the error came in the middle of an answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+class ConfigError(RociError):
+    """Something that was written down wrong: a selector, a setting, an address, a file."""
+
+
+class SelectorError(ConfigError):
+    """A model selector that is not of the form ``provider:model_id``."""
+
+
+class UnknownProvider(ConfigError):
+    """A selector names a provider that is not registered; ``nearest`` holds selectors that may be meant."""
+
+    def __init__(self, message: str, *, key: str, nearest: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.key = key
+        self.nearest = tuple(nearest)
+
+
+class InvalidSetting(ConfigError):
+    """A setting of the wrong name, type or range."""
+
+    def __init__(self, message: str, *, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class MissingExtra(ConfigError):
+    """An optional part of the package is not installed; the message holds the pip command."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs an optional part: pip install "roci-nb[{extra}]"')
+        self.extra = extra
+
+
+class ServerUnreachable(RociError):
+    """Nothing answered at ``url``; the message says how to start the server."""
+
+    def __init__(self, message: str, *, url: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class ServerError(RociError):
+    """The server refused or failed; ``status`` is None when it was found before sending or inside a stream."""
+
+    def __init__(self, message: str, *, status: int | None = None, body: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+
+class ModelNotFound(ServerError):
+    """The server does not have the model."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str,
+        installed: Sequence[str] = (),
+        nearest: Sequence[str] = (),
+        status: int | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(message, status=status, body=body)
+        self.model = model
+        self.installed = tuple(installed)
+        self.nearest = tuple(nearest)
+
+
+class ContextOverflow(ServerError):
+    """The prompt does not fit the window; counts are tokens, None where the server did not say."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        prompt_tokens: int | None = None,
+        window: int | None = None,
+        status: int | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(message, status=status, body=body)
+        self.prompt_tokens = prompt_tokens
+        self.window = window
+
+
+class Unsupported(ServerError):
+    """The model or its server lacks a feature: thinking, tools, schema, images."""
+
+    def __init__(self, message: str, *, feature: str, status: int | None = None, body: str = "") -> None:
+        super().__init__(message, status=status, body=body)
+        self.feature = feature
+
+
+class Unauthorized(ServerError):
+    """The server wants another key, or one at all."""
+
+
+class RateLimited(ServerError):
+    """The server is busy or the account's limit is reached."""
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, status: int | None = None, body: str = ""
+    ) -> None:
+        super().__init__(message, status=status, body=body)
+        self.retry_after_s = retry_after_s
+
+
+class StreamBroken(RociError):
+    """The answer ended without the server's end mark."""
+
+
+class IdleTimeout(StreamBroken):
+    """The server sent nothing for ``seconds``."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class BadReply(RociError):
+    """The server's reply could not be understood; ``raw`` is what it sent."""
+
+    def __init__(self, message: str, *, raw: str = "") -> None:
+        super().__init__(message)
+        self.raw = raw
+
+
+class EngineFailed(RociError):
+    """The embedded engine could not start, or died; ``log`` is the end of what it printed."""
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class ToolError(RociError):
+    """A tool of the user's failed; ``tool`` is its name."""
+
+    def __init__(self, message: str, *, tool: str) -> None:
+        super().__init__(message)
+        self.tool = tool
+
+
+class Stopped(KeyboardInterrupt):
+    """The user stopped an answer (■ or Ctrl-C); the cell fails, so that Run All stops."""
+
+    partial: Partial | None = None
+
+    def __init__(self, message: str = "stopped") -> None:
+        super().__init__(message)
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"■ {self}"]
+
+
+def one_line(message: str) -> str:
+    """Fold a message, foreign text in it included, into one line."""
+    return " ".join(message.split())
+
+
+def show_as_one_line(error: BaseException, line: str) -> None:
+    """Let IPython show ``error`` as ``line`` instead of a traceback.
+
+    IPython asks an exception for ``_render_traceback_``; setting it on the instance leaves the type alone,
+    which ``asyncio.timeout`` and ``TaskGroup`` need of a ``CancelledError``.
+    """
+    render: Callable[[], list[str]] = lambda: [line]  # noqa: E731 - an attribute of the instance, not a method
+    error.__dict__["_render_traceback_"] = render

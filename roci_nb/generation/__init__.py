@@ -1,0 +1,1 @@
+"""Asks and folds; no screen."""

@@ -1,0 +1,115 @@
+"""The base of providers: one event model, on one loop."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from roci_nb.errors import StreamBroken, Unsupported
+from roci_nb.loop import hop, iterate_on_loop
+from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.models import LanguageModel
+from roci_nb.types.requests import TokenCount
+from roci_nb.types.usage import Timing, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from roci_nb.types.requests import ProviderRequest, RequestPreview
+
+CHARACTERS_PER_TOKEN = 4
+"""A rule of thumb for English text; a count made with it is marked as an estimate."""
+
+
+class Provider(ABC):
+    """Base to implement: ``provider_key`` and ``_stream_text`` are all that a provider must have.
+
+    The public methods do their work on roci_nb's own loop, whoever awaits; the hooks, named with an underscore, are
+    plain async code and may be tested on any loop. A provider keeps no state of an answer and needs no closing.
+
+    ``_stream_text`` yields deltas and ends with exactly one that has ``finish_reason``. What it leaves out there is
+    filled in: times that can be measured from outside, and empty ``Usage`` and ``Timing``.
+    """
+
+    provider_key: ClassVar[str]
+
+    def __init__(self, model_id: str) -> None:
+        self.model = LanguageModel(provider_key=self.provider_key, model_id=str(model_id))
+
+    @property
+    def host(self) -> str | None:
+        """The host that requests go to where that is not this machine; None where nothing leaves it."""
+        return None
+
+    def stream_text(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
+        """Stream the answer to a request: deltas, the last of which has ``finish_reason``, usage and timing."""
+        return iterate_on_loop(lambda: self._whole_stream(request))
+
+    async def count_tokens(self, request: ProviderRequest) -> TokenCount:
+        """Count the prompt's tokens: by the server where it can, estimated here otherwise."""
+        return await hop(lambda: self._count_tokens(request))
+
+    async def preview(self, request: ProviderRequest) -> RequestPreview:
+        """Return what would be sent, keys redacted; the model is not asked."""
+        return await hop(lambda: self._preview(request))
+
+    @abstractmethod
+    def _stream_text(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
+        """Yield the answer's deltas: an async generator."""
+
+    async def _count_tokens(self, request: ProviderRequest) -> TokenCount:
+        return estimate_tokens(request)
+
+    async def _preview(self, request: ProviderRequest) -> RequestPreview:
+        del request
+        raise Unsupported(f"{self.model} can't show its requests: look at the messages instead", feature="preview")
+
+    async def _whole_stream(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
+        started = time.perf_counter()
+        first: float | None = None
+        stream = cast("AsyncGenerator[TextStreamDelta, None]", self._stream_text(request))
+        async with aclosing(stream) as deltas:
+            async for delta in deltas:
+                if first is None and (delta.text or delta.reasoning or delta.tool_call):
+                    first = time.perf_counter()
+                if delta.finish_reason is not None:
+                    yield _timed(delta, started, first)
+                    return
+                yield delta
+        raise StreamBroken(
+            f"the answer of {self.model} ended without its end mark: run again, or look at the server's log"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model.model_id!r})"
+
+
+def _timed(last: TextStreamDelta, started: float, first: float | None) -> TextStreamDelta:
+    """Complete the last delta with what is measured from outside; the server's own figures stand."""
+    now = time.perf_counter()
+    usage, timing = last.usage or Usage(), last.timing or Timing()
+    if timing.first_token_s is None and first is not None:
+        timing = replace(timing, first_token_s=first - started)
+    if timing.total_s is None:
+        timing = replace(timing, total_s=now - started)
+    if timing.tokens_per_second is None and first is not None and usage.output_tokens and now > first:
+        timing = replace(timing, tokens_per_second=usage.output_tokens / (now - first), approximate=True)
+    return replace(last, usage=usage, timing=timing)
+
+
+def estimate_tokens(request: ProviderRequest) -> TokenCount:
+    """Estimate a prompt's tokens from its characters; four more a message for its frame."""
+    characters = sum(len(message.text) + len(message.reasoning) for message in request.messages)
+    return TokenCount(characters // CHARACTERS_PER_TOKEN + 4 * len(request.messages), exact=False)
+
+
+def unused_fields(request: ProviderRequest) -> tuple[GenerationWarning, ...]:
+    """Warn of the opaque fields, for a provider that has no use for them."""
+    return tuple(
+        GenerationWarning(f"{name} is not used by this provider", setting=name)
+        for name in ("session_id", "transport")
+        if getattr(request, name) is not None
+    )

@@ -1,0 +1,262 @@
+"""Any server with ``/v1/chat/completions``: llama-server, vLLM and others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from roci_nb.config import RociConfig
+from roci_nb.errors import ModelNotFound, RociError, ServerError, ServerUnreachable, StreamBroken
+from roci_nb.markup.strings import nearest
+from roci_nb.providers.base import Provider, estimate_tokens
+from roci_nb.providers.chat_completions import (
+    LLAMA_SERVER,
+    PATH,
+    UNKNOWN,
+    VLLM,
+    ChatCompletionsReader,
+    Dialect,
+    request_body,
+)
+from roci_nb.providers.framing import SseParser
+from roci_nb.providers.server_errors import Addressee
+from roci_nb.providers.transport import Endpoint, Timeouts, refuse_if_leaving
+from roci_nb.types.base_url import BaseUrl
+from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.progress import Progress
+from roci_nb.types.requests import RequestPreview, TokenCount
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from pydantic import JsonValue
+
+    from roci_nb.providers.chat_completions import JsonObject
+    from roci_nb.providers.transport import Reply
+    from roci_nb.types.requests import ProviderRequest
+
+LOADING_POLL_S = 0.25
+"""How often a llama-server that is loading is asked again; it answers 503 until it is ready."""
+DRAIN_LIMIT_S = 0.05
+"""How long the last bytes behind the end mark are waited for."""
+LOOK_LIMIT_S = 5.0
+"""How long the question who is there may take, before the request goes out without its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """What ``/v1/models`` tells: who answers, which models there are, and the loaded window in tokens."""
+
+    dialect: Dialect = UNKNOWN
+    models: tuple[str, ...] = ()
+    window: int | None = None
+
+
+class OpenAiCompatibleProvider(Provider):
+    """A server that speaks OpenAI's chat completions.
+
+    ``base_url`` may be written with or without ``/v1``; unset, it is the configuration's. ``api_key`` is sent to that
+    address only; unset, it is the configuration's where it belongs to the address. ``headers`` go with every request.
+    """
+
+    provider_key: ClassVar[str] = "openai-compatible"
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        *,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        config: RociConfig | None = None,
+    ) -> None:
+        super().__init__(model)
+        config = config or RociConfig.from_env()
+        url = config.base_url(self.provider_key) if base_url is None else BaseUrl.parse(base_url)
+        refuse_if_leaving(url, local_only=config.local_only)
+        choice = config.key_for(self.provider_key, url)
+        key = api_key or (choice.key.get_secret_value() if choice.key is not None else None)
+        self._endpoint = Endpoint(
+            url,
+            self._addressee(url, choice.withheld),
+            headers={**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})},
+            timeouts=timeouts or Timeouts(),
+        )
+        self._known_dialect: Dialect | None = None
+
+    def _addressee(self, url: BaseUrl, withheld: str | None) -> Addressee:
+        return Addressee(
+            name=f"the server at {url}",
+            model_id=self.model.model_id,
+            how_to_start=f"Start it (llama-server -m model.gguf --port {url.port}), or give its address: base_url=…, or "
+            "OPENAI_COMPAT_BASE_URL in the environment",
+            how_to_get="Choose one that it has, or start the server with another model",
+            key_hint=withheld or "pass api_key=…, or set OPENAI_COMPAT_API_KEY",
+        )
+
+    @property
+    def base_url(self) -> BaseUrl:
+        """The server's address."""
+        return self._endpoint.base_url
+
+    @property
+    def host(self) -> str | None:
+        """The host that requests go to where that is not this machine."""
+        return None if self.base_url.is_loopback else self.base_url.host
+
+    async def _stream_text(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
+        yield TextStreamDelta(phase="connecting")
+        view: ServerView | None = None
+        waiting_since = time.perf_counter()
+        load_s: float | None = None
+        while view is None:
+            try:
+                view = await self._look()
+            except _StillLoading:
+                load_s = time.perf_counter() - waiting_since
+                yield TextStreamDelta(phase="loading", progress=Progress(f"loading {self.model.model_id}"))
+                await asyncio.sleep(LOADING_POLL_S)
+        body, warnings = request_body(request, self.model.model_id, view.dialect)
+        warnings += self._warnings_of(view, request)
+        yield TextStreamDelta(phase="queued_or_reading", warnings=warnings)
+        reader = ChatCompletionsReader(self._endpoint.addressee, context_window=view.window)
+        try:
+            async with self._endpoint.open("POST", PATH, body) as reply:
+                async for delta in _deltas(reply, reader):
+                    if delta.finish_reason is not None and delta.timing is not None:
+                        delta = replace(delta, timing=replace(delta.timing, load_s=load_s))  # noqa: PLW2901
+                    yield delta
+        except ModelNotFound as error:
+            raise self._with_installed(error, view) from error
+
+    async def _look(self) -> ServerView:
+        """Ask who is there. The window is asked for each time: the server may have been started anew."""
+        if self._known_dialect is UNKNOWN:
+            return ServerView()
+        try:
+            view = _view(await self._endpoint.get_json("/v1/models", limit_s=LOOK_LIMIT_S), self.model.model_id)
+        except ServerUnreachable:
+            raise
+        except ServerError as error:
+            if error.status == 503 and "loading" in error.body.lower():
+                raise _StillLoading from None
+            view = ServerView()
+        except RociError:
+            view = ServerView()
+        self._known_dialect = view.dialect
+        return view
+
+    def _warnings_of(self, view: ServerView, request: ProviderRequest) -> tuple[GenerationWarning, ...]:
+        del request
+        if view.dialect is LLAMA_SERVER and len(view.models) == 1 and self.model.model_id not in view.models:
+            only = view.models[0]
+            return (GenerationWarning(f"the server has one model, {only}: it answers, whatever name is asked"),)
+        return ()
+
+    def _with_installed(self, error: ModelNotFound, view: ServerView) -> ModelNotFound:
+        near = nearest(self.model.model_id, view.models)
+        hint = f"Did you mean {near[0]}?" if near else self._endpoint.addressee.how_to_get
+        has = f" (it has {', '.join(view.models[:8])}{', …' if len(view.models) > 8 else ''})" if view.models else ""
+        return ModelNotFound(
+            f"{self._endpoint.addressee.name} has no model {self.model.model_id!r}{has}. {hint}",
+            model=self.model.model_id,
+            installed=view.models,
+            nearest=near,
+            status=error.status,
+            body=error.body,
+        )
+
+    async def _count_tokens(self, request: ProviderRequest) -> TokenCount:
+        try:
+            view = await self._look()
+        except _StillLoading:
+            return estimate_tokens(request)
+        if view.dialect is not LLAMA_SERVER:
+            return estimate_tokens(request)
+        body, _ = request_body(request, self.model.model_id, view.dialect)
+        try:
+            counted = await self._endpoint.post_json(f"{PATH}/input_tokens", {**body, "stream": False})
+        except ServerError:  # an older build: it counts in two steps, if at all
+            return await self._count_by_template(body, request)
+        n = counted.get("input_tokens") if isinstance(counted, dict) else None
+        return TokenCount(n, exact=True) if isinstance(n, int) else estimate_tokens(request)
+
+    async def _count_by_template(self, body: JsonObject, request: ProviderRequest) -> TokenCount:
+        try:
+            rendered = await self._endpoint.post_json("/apply-template", {"messages": body["messages"]})
+            prompt = rendered.get("prompt") if isinstance(rendered, dict) else None
+            counted = await self._endpoint.post_json(
+                "/tokenize", {"content": prompt, "add_special": True, "parse_special": True}
+            )
+        except ServerError:
+            return estimate_tokens(request)
+        tokens = counted.get("tokens") if isinstance(counted, dict) else None
+        return TokenCount(len(tokens), exact=True) if isinstance(tokens, list) else estimate_tokens(request)
+
+    async def _preview(self, request: ProviderRequest) -> RequestPreview:
+        try:
+            view = await self._look()
+        except (_StillLoading, ServerUnreachable):
+            view = ServerView(dialect=self._known_dialect or UNKNOWN)
+        body, _ = request_body(request, self.model.model_id, view.dialect)
+        return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)
+
+
+class _StillLoading(Exception):  # noqa: N818 - a state, told by raising
+    """The server is there and loads its model."""
+
+
+async def _deltas(reply: Reply, reader: ChatCompletionsReader) -> AsyncIterator[TextStreamDelta]:
+    """Read a reply, streamed or whole, to its last delta."""
+    if reply.content_type != "text/event-stream":
+        body = await reply.read()
+        if "json" not in reply.content_type and not body.lstrip().startswith(b"{"):
+            raise reply.not_json(body)
+        for delta in reader.read(body.decode("utf-8", "replace")):
+            yield delta
+        yield reader.last()
+        return
+    parser = SseParser()
+    chunks = reply.chunks()
+    async for chunk in chunks:
+        for event in parser.feed(chunk):
+            for delta in reader.read(event.data, event=event.event):
+                yield delta
+        if reader.done:
+            await _drain(chunks)
+            break
+    else:
+        for event in parser.close():
+            for delta in reader.read(event.data, event=event.event):
+                yield delta
+    yield reader.last()
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read the end behind the end mark, so that the connection can serve again; not at the price of a wait."""
+    with contextlib.suppress(TimeoutError, StreamBroken):
+        async with asyncio.timeout(DRAIN_LIMIT_S):
+            async for _ in chunks:
+                pass
+
+
+def _view(models: JsonValue, model_id: str) -> ServerView:
+    rows = models.get("data") if isinstance(models, dict) else None
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    names = tuple(dict.fromkeys(name for row in rows for name in _names(row)))
+    owners = {row.get("owned_by") for row in rows}
+    dialect = LLAMA_SERVER if "llamacpp" in owners else VLLM if "vllm" in owners else UNKNOWN
+    row = next((row for row in rows if model_id in _names(row)), rows[0] if len(rows) == 1 else {})
+    meta = row.get("meta")
+    window = row.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
+    return ServerView(dialect, names, window if isinstance(window, int) else None)
+
+
+def _names(row: JsonObject) -> list[str]:
+    aliases = row.get("aliases")
+    names = [row.get("id"), *(aliases if isinstance(aliases, list) else ())]
+    return [name for name in names if isinstance(name, str)]

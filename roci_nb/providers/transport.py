@@ -1,0 +1,269 @@
+"""The HTTP client: connections pooled by host, timeouts, and the one place that maps httpx's errors to ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from roci_nb.errors import (
+    BadReply,
+    ConfigError,
+    IdleTimeout,
+    ServerUnreachable,
+    StreamBroken,
+)
+from roci_nb.loop import close_at_exit, on_background_loop
+from roci_nb.providers.server_errors import Addressee, error_from_reply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from pydantic import JsonValue
+
+    from roci_nb.types.base_url import BaseUrl
+
+log = logging.getLogger("roci_nb")
+
+_SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; ``None`` is no limit.
+
+    ``first_byte_s`` has none by default: a model of 65 GB may be loading. ``idle_s`` counts from one byte to the
+    next: a long tool call arrives only in Ollama's last line.
+    """
+
+    connect_s: float | None = 10.0
+    first_byte_s: float | None = None
+    idle_s: float | None = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server's address with what every request to it carries."""
+
+    base_url: BaseUrl
+    addressee: Addressee
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeouts: Timeouts = Timeouts()
+
+    def shown_headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers with keys redacted."""
+        return tuple(
+            (name, "[redacted]" if name.lower() in _SECRET_HEADERS else value) for name, value in self.headers.items()
+        )
+
+    async def get_json(self, path: str, *, limit_s: float | None = None) -> JsonValue:
+        """GET a JSON document; raises our errors."""
+        return await self._json("GET", path, None, limit_s)
+
+    async def post_json(self, path: str, body: JsonValue, *, limit_s: float | None = None) -> JsonValue:
+        """POST one JSON document and return the reply's; raises our errors."""
+        return await self._json("POST", path, body, limit_s)
+
+    async def _json(self, method: str, path: str, body: JsonValue, limit_s: float | None) -> JsonValue:
+        async with self.open(method, path, body, first_byte_s=limit_s) as reply:
+            return reply.as_json(await reply.read())
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, path: str, body: JsonValue = None, *, first_byte_s: float | None = None
+    ) -> AsyncIterator[Reply]:
+        """Send a request and give its reply, once its status says success; leaving closes the connection.
+
+        Sent again once where a pooled connection turned out to be stale: nothing was received, so nothing is lost.
+        """
+        url = self.base_url.join(path)
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        limit = self.timeouts.first_byte_s if first_byte_s is None else first_byte_s
+        log.debug("%s %s", method, url)
+        with self.our_errors(url):
+            response = await self._send(method, url, content, limit)
+        try:
+            reply = Reply(response, self)
+            if not response.is_success:
+                raise error_from_reply(
+                    response.status_code,
+                    await reply.read(),
+                    self.addressee,
+                    retry_after=response.headers.get("retry-after"),
+                    location=response.headers.get("location"),
+                )
+            yield reply
+        finally:
+            await response.aclose()
+
+    async def _send(self, method: str, url: str, content: bytes | None, limit: float | None) -> httpx.Response:
+        client = _client(self.base_url, self.timeouts.connect_s)
+        headers = {"Accept-Encoding": "identity", **self.headers}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        for last in (False, True):
+            request = client.build_request(method, url, content=content, headers=headers)
+            try:
+                async with _limit(limit, f"{self.addressee.name} did not answer", self.timeouts):
+                    return await client.send(request, stream=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if last:
+                    raise
+        raise AssertionError("the second try returns or raises")
+
+    @contextlib.contextmanager
+    def our_errors(self, url: str, *, answering: bool = False) -> Iterator[None]:
+        """Map httpx's errors to ours; ``answering`` is from the first byte of the body on."""
+        name, how = self.addressee.name, self.addressee.how_to_start
+        try:
+            yield
+        except httpx.ProxyError as error:
+            raise ServerUnreachable(
+                f"the proxy for {url} failed ({error}): check HTTP_PROXY and NO_PROXY", url=url
+            ) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ServerUnreachable(
+                _why_unreachable(self.base_url, name, how, error), url=str(self.base_url)
+            ) from error
+        except httpx.DecodingError as error:
+            raise BadReply(
+                f"{name} sent a compressed reply that is broken ({error}): is a proxy in between?"
+            ) from error
+        except httpx.TransportError as error:
+            if answering:
+                raise StreamBroken(
+                    f"{name} closed the connection in mid-answer: look at its log, then run again"
+                ) from error
+            raise StreamBroken(
+                f"{name} at {self.base_url} closed the connection without an answer: look at its log, then run again"
+            ) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ConfigError(
+                f"a request to {self.base_url} can't be made ({error}): check address and headers"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful reply whose body is still to be read."""
+
+    response: httpx.Response
+    endpoint: Endpoint
+
+    @property
+    def content_type(self) -> str:
+        """The media type, in small letters and without parameters."""
+        value: str = self.response.headers.get("content-type", "")
+        return value.partition(";")[0].strip().lower()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; raises ``IdleTimeout`` and ``StreamBroken``."""
+        response, timeouts = self.response, self.endpoint.timeouts
+        encoded = "content-encoding" in response.headers
+        body = aiter(response.aiter_bytes() if encoded else response.aiter_raw())
+        while True:
+            with self.endpoint.our_errors(str(response.url), answering=True):
+                try:
+                    async with _limit(timeouts.idle_s, f"{self.endpoint.addressee.name} fell silent", timeouts):
+                        chunk = await anext(body)
+                except StopAsyncIteration:
+                    return
+            yield chunk
+
+    async def read(self) -> bytes:
+        """Return the whole body."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    def as_json(self, body: bytes) -> JsonValue:
+        """Parse a body as JSON; a web page or anything else is a ``BadReply`` that says what came."""
+        try:
+            value: JsonValue = json.loads(body)
+        except ValueError:
+            raise self.not_json(body) from None
+        return value
+
+    def not_json(self, body: bytes) -> BadReply:
+        """Say what came instead of JSON."""
+        text = body.decode("utf-8", "replace")
+        what = "a web page" if "<html" in text[:2000].lower() or "html" in self.content_type else "no JSON"
+        return BadReply(
+            f"{self.response.url} answered with {what}: check the base URL, and that a model server runs there",
+            raw=text[:10_000],
+        )
+
+
+@asynccontextmanager
+async def _limit(seconds: float | None, what: str, timeouts: Timeouts) -> AsyncIterator[None]:
+    if seconds is None:
+        yield
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        name = "idle_s" if seconds == timeouts.idle_s else "first_byte_s"
+        raise IdleTimeout(
+            f"{what} for {seconds:g} s: look at its log, or allow more with timeouts=Timeouts({name}=…)",
+            seconds=seconds,
+        ) from None
+
+
+def _why_unreachable(base_url: BaseUrl, name: str, how_to_start: str, error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__.startswith("SSL"):
+            return f"{base_url} can't be reached over TLS ({cause}): try http://, or mend its certificate"
+        cause = cause.__cause__ or cause.__context__
+    why = "did not answer in time" if isinstance(error, httpx.ConnectTimeout) else "nothing answers"
+    return f"{name}: {why} at {base_url}. {how_to_start}"
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[bool, bool, float | None], httpx.AsyncClient]] = (
+    WeakKeyDictionary()
+)
+_closing_at_exit = False
+
+
+def _client(base_url: BaseUrl, connect_s: float | None) -> httpx.AsyncClient:
+    """Return the running loop's client for this kind of address.
+
+    Hosts of this machine and of its own network ignore proxy variables; an http address needs no certificates,
+    which take 30 ms to load.
+    """
+    global _closing_at_exit  # noqa: PLW0603 - registered once
+    of_loop = _clients.setdefault(asyncio.get_running_loop(), {})
+    if on_background_loop() and not _closing_at_exit:
+        _closing_at_exit = True
+        close_at_exit(close_clients)
+    kind = (base_url.is_private, base_url.scheme == "https", connect_s)
+    if kind not in of_loop:
+        private, tls, _ = kind
+        of_loop[kind] = httpx.AsyncClient(
+            trust_env=not private,
+            verify=tls or not private,
+            follow_redirects=False,
+            timeout=httpx.Timeout(None, connect=connect_s),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30),
+        )
+    return of_loop[kind]
+
+
+async def close_clients() -> None:
+    """Close the running loop's connections."""
+    for client in _clients.pop(asyncio.get_running_loop(), {}).values():
+        await client.aclose()
+
+
+def refuse_if_leaving(base_url: BaseUrl, *, local_only: bool) -> None:
+    """Raise ``ConfigError`` where ``local_only`` forbids what leaves this machine."""
+    if local_only and not base_url.is_loopback:
+        raise ConfigError(
+            f"local_only is set, and {base_url} is not this machine: choose a local model, or unset local_only"
+        )

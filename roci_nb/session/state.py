@@ -1,0 +1,68 @@
+"""What is in force in this kernel: the model, the settings and the last answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from roci_nb.config import RociConfig
+from roci_nb.errors import ConfigError
+from roci_nb.providers.registry import provider_for
+from roci_nb.session.command import setting_value
+from roci_nb.types.messages import ModelMessage
+from roci_nb.types.requests import ProviderRequest
+from roci_nb.types.settings import GenerationSettings
+
+if TYPE_CHECKING:
+    from roci_nb.providers.base import Provider
+    from roci_nb.session.command import Command
+
+NO_MODEL = (
+    "no model is chosen: %roci use PROVIDER:MODEL (such as openai-compatible:my-model), "
+    "or try one without a server: %%roci embedded:smollm2-135m"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What one cell is answered with."""
+
+    provider: Provider
+    request: ProviderRequest
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of one kernel; a cell's line wins over it, and it wins over the configuration."""
+
+    model: str | None = None
+    settings: GenerationSettings = field(default_factory=GenerationSettings)
+
+    def use(self, selector: str) -> Provider:
+        """Choose the model of the cells to come; raises where there can't be one of that name."""
+        provider = provider_for(selector)
+        self.model = str(provider.model)
+        return provider
+
+    def set(self, name: str, text: str) -> None:
+        """Set one setting for the cells to come; ``default`` gives it back to the server."""
+        value = setting_value(name, text)
+        if text.lower() in ("default", "none", "unset"):
+            kept = {key: other for key, other in self.settings.in_force().items() if key != name}
+            self.settings = GenerationSettings(**kept)  # type: ignore[arg-type]  # they were checked before
+        else:
+            self.settings = self.settings | GenerationSettings(**{name: value})  # type: ignore[arg-type]
+
+    def in_force(self, command: Command) -> InForce:
+        """Work out who is asked what: line over session over configuration. Raises ``ConfigError``."""
+        config = RociConfig.from_env()
+        selector = command.model or self.model or config.model
+        if selector is None:
+            raise ConfigError(NO_MODEL)
+        if not command.prompt.strip():
+            raise ConfigError("the cell holds no prompt: write one below %%roci")
+        said = [ModelMessage.user(command.prompt)]
+        if command.system is not None:
+            said.insert(0, ModelMessage.system(command.system))
+        settings = config.settings | self.settings | command.settings
+        return InForce(provider_for(selector, config), ProviderRequest(messages=tuple(said), settings=settings))
