@@ -87,7 +87,7 @@ def _client(notebook: NotebookNode, folder: Path) -> NotebookClient:
         """A kernel of the Python that runs the demo, whatever kernels the user has installed."""
 
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
             return KernelSpec(argv=argv, display_name=kernel_name, language="python")
 
     class ShowingClient(NotebookClient):
@@ -100,6 +100,8 @@ def _client(notebook: NotebookNode, folder: Path) -> NotebookClient:
                 sys.stdout.flush()
                 return None
             output: NotebookNode | None = super().process_message(msg, cell, cell_index)
+            if output is not None and not _is_ask(cell.source):
+                print(output.get("text") or output.get("data", {}).get("text/plain", ""))  # noqa: T201 - see above
             return output
 
     def show_source(cell: NotebookNode, cell_index: int) -> None:

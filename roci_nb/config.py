@@ -120,7 +120,7 @@ class RociConfig(Value):
                 layer.pop("local_only", None)
             values.update(layer)
             sources.update(dict.fromkeys(layer, source))
-        config = cls(**values)
+        config = cls(**values)  # type: ignore[arg-type]  # checked by the constructor, in our words
         config._sources.update(sources)
         return config
 

@@ -182,8 +182,8 @@ class _Crossing(Generic[T]):
         """Cancel and wait, on the running loop, until the connection is closed; bounded."""
         self.cancel()
         deadline = time.monotonic() + DRAIN_S
-        while not self.done and time.monotonic() < deadline:
-            await asyncio.sleep(0.002)  # noqa: ASYNC110 - the other side is another thread
+        while not self.done and time.monotonic() < deadline:  # noqa: ASYNC110 - the other side is another thread
+            await asyncio.sleep(0.002)
 
     def stopped(self) -> Stopped:
         """The quiet interrupt, with what had arrived."""

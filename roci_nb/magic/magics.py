@@ -28,6 +28,8 @@ VERBS = {"use": "use PROVIDER:MODEL", "set": "set NAME VALUE [NAME VALUE …]"}
 class RociMagics(Magics):
     """The two faces of one name: a cell is a prompt, a line is a verb."""
 
+    shell: InteractiveShell
+
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell)
         self._session: Session | None = None
@@ -41,7 +43,7 @@ class RociMagics(Magics):
             self._session = Session()
         return self._session
 
-    @line_cell_magic  # type: ignore[untyped-decorator]  # IPython's decorators have no types
+    @line_cell_magic
     def roci(self, line: str, cell: str | None = None) -> None:
         """Ask a language model: the cell is the prompt, the answer streams below it.
 

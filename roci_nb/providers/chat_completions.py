@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from roci_nb.errors import BadReply, StreamBroken, Unsupported
 from roci_nb.providers.base import unused_fields
 from roci_nb.providers.server_errors import error_from_reply
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.json import float_of, int_of, object_of, objects_of, text_of
 from roci_nb.types.progress import Progress
 from roci_nb.types.usage import Timing, Usage
 
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
     from roci_nb.providers.server_errors import Addressee
     from roci_nb.types.events import FinishReason
+    from roci_nb.types.json import JsonObject
     from roci_nb.types.messages import ModelMessage
     from roci_nb.types.requests import ProviderRequest
-
-JsonObject: TypeAlias = "dict[str, JsonValue]"
 
 PATH = "/v1/chat/completions"
 
@@ -180,20 +180,18 @@ class ChatCompletionsReader:
         progress = chunk.get("prompt_progress")
         if isinstance(progress, dict):
             yield TextStreamDelta(phase="reading", progress=_prompt_progress(progress))
-        choices = chunk.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict):
-            return
+        for choice in objects_of(chunk.get("choices"))[:1]:
+            yield from self._read_choice(choice)
+
+    def _read_choice(self, choice: JsonObject) -> Iterator[TextStreamDelta]:
         # A server that ignored "stream" sends one whole message.
-        said = choice.get("delta") or choice.get("message")
-        if isinstance(said, dict):
-            reasoning = next((text for name in _REASONING if (text := _text(said.get(name)))), "")
-            if reasoning:
-                yield TextStreamDelta(reasoning=reasoning, phase="thinking")
-            if text := _text(said.get("content")):
-                yield TextStreamDelta(text=text, phase="answering")
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
+        said = object_of(choice.get("delta") or choice.get("message"))
+        reasoning = next((text for name in _REASONING if (text := text_of(said.get(name)))), "")
+        if reasoning:
+            yield TextStreamDelta(reasoning=reasoning, phase="thinking")
+        if text := text_of(said.get("content")):
+            yield TextStreamDelta(text=text, phase="answering")
+        if reason := text_of(choice.get("finish_reason")):
             self._finish = _FINISH.get(reason, "stop")
 
     def _read_figures(self, chunk: JsonObject) -> None:
@@ -227,44 +225,40 @@ _REASONING = ("reasoning_content", "reasoning", "thinking")
 """By server (PROTOCOLS H); where two are sent they say the same."""
 
 
-def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _int(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _seconds(milliseconds: JsonValue) -> float | None:
-    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
+    number = float_of(milliseconds)
+    return None if number is None else number / 1000
 
 
 def _prompt_progress(progress: JsonObject) -> Progress:
-    return Progress("reading the prompt", _int(progress.get("processed")), _int(progress.get("total")), unit="tokens")
+    return Progress(
+        "reading the prompt", int_of(progress.get("processed")), int_of(progress.get("total")), unit="tokens"
+    )
 
 
 def _usage(usage: JsonObject) -> Usage:
-    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    prompt = object_of(usage.get("prompt_tokens_details"))
+    completion = object_of(usage.get("completion_tokens_details"))
     return Usage(
-        input_tokens=_int(usage.get("prompt_tokens")),
-        output_tokens=_int(usage.get("completion_tokens")),
-        total_tokens=_int(usage.get("total_tokens")),
-        reasoning_tokens=_int(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
-        cached_tokens=_int(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
+        input_tokens=int_of(usage.get("prompt_tokens")),
+        output_tokens=int_of(usage.get("completion_tokens")),
+        total_tokens=int_of(usage.get("total_tokens")),
+        reasoning_tokens=int_of(completion.get("reasoning_tokens")),
+        cached_tokens=int_of(prompt.get("cached_tokens")),
     )
 
 
 def _usage_of_timings(timings: JsonObject) -> Usage | None:
-    cached, read, written = (_int(timings.get(name)) for name in ("cache_n", "prompt_n", "predicted_n"))
+    cached, read, written = (int_of(timings.get(name)) for name in ("cache_n", "prompt_n", "predicted_n"))
     if read is None:
         return None
     return Usage(input_tokens=(cached or 0) + read, output_tokens=written, cached_tokens=cached)
 
 
 def _timing(timings: JsonObject) -> Timing:
-    speed = timings.get("predicted_per_second")
+    speed = float_of(timings.get("predicted_per_second"))
     return Timing(
         prompt_s=_seconds(timings.get("prompt_ms")),
         generation_s=_seconds(timings.get("predicted_ms")),
-        tokens_per_second=float(speed) if isinstance(speed, int | float) and speed > 0 else None,
+        tokens_per_second=speed or None,  # 0 where nothing was generated
     )

@@ -26,6 +26,7 @@ from roci_nb.providers.server_errors import Addressee
 from roci_nb.providers.transport import Endpoint, Timeouts, refuse_if_leaving
 from roci_nb.types.base_url import BaseUrl
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.json import int_of, object_of, objects_of, text_of, texts_of
 from roci_nb.types.progress import Progress
 from roci_nb.types.requests import RequestPreview, TokenCount
 
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from roci_nb.providers.chat_completions import JsonObject
     from roci_nb.providers.transport import Reply
+    from roci_nb.types.json import JsonObject
     from roci_nb.types.requests import ProviderRequest
 
 LOADING_POLL_S = 0.25
@@ -92,8 +93,8 @@ class OpenAiCompatibleProvider(Provider):
         return Addressee(
             name=f"the server at {url}",
             model_id=self.model.model_id,
-            how_to_start=f"Start it (llama-server -m model.gguf --port {url.port}), or give its address: base_url=…, or "
-            "OPENAI_COMPAT_BASE_URL in the environment",
+            how_to_start=f"Start a server (llama-server -m model.gguf --port {url.port}), or give its address: "
+            "base_url=… or OPENAI_COMPAT_BASE_URL",
             how_to_get="Choose one that it has, or start the server with another model",
             key_hint=withheld or "pass api_key=…, or set OPENAI_COMPAT_API_KEY",
         )
@@ -182,19 +183,19 @@ class OpenAiCompatibleProvider(Provider):
             counted = await self._endpoint.post_json(f"{PATH}/input_tokens", {**body, "stream": False})
         except ServerError:  # an older build: it counts in two steps, if at all
             return await self._count_by_template(body, request)
-        n = counted.get("input_tokens") if isinstance(counted, dict) else None
-        return TokenCount(n, exact=True) if isinstance(n, int) else estimate_tokens(request)
+        n = int_of(object_of(counted).get("input_tokens"))
+        return estimate_tokens(request) if n is None else TokenCount(n, exact=True)
 
     async def _count_by_template(self, body: JsonObject, request: ProviderRequest) -> TokenCount:
         try:
             rendered = await self._endpoint.post_json("/apply-template", {"messages": body["messages"]})
-            prompt = rendered.get("prompt") if isinstance(rendered, dict) else None
+            prompt = text_of(object_of(rendered).get("prompt"))
             counted = await self._endpoint.post_json(
                 "/tokenize", {"content": prompt, "add_special": True, "parse_special": True}
             )
         except ServerError:
             return estimate_tokens(request)
-        tokens = counted.get("tokens") if isinstance(counted, dict) else None
+        tokens = object_of(counted).get("tokens")
         return TokenCount(len(tokens), exact=True) if isinstance(tokens, list) else estimate_tokens(request)
 
     async def _preview(self, request: ProviderRequest) -> RequestPreview:
@@ -206,7 +207,7 @@ class OpenAiCompatibleProvider(Provider):
         return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)
 
 
-class _StillLoading(Exception):  # noqa: N818 - a state, told by raising
+class _StillLoading(Exception):
     """The server is there and loads its model."""
 
 
@@ -245,18 +246,14 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
 
 
 def _view(models: JsonValue, model_id: str) -> ServerView:
-    rows = models.get("data") if isinstance(models, dict) else None
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    rows = objects_of(object_of(models).get("data"))
     names = tuple(dict.fromkeys(name for row in rows for name in _names(row)))
-    owners = {row.get("owned_by") for row in rows}
+    owners = {text_of(row.get("owned_by")) for row in rows}
     dialect = LLAMA_SERVER if "llamacpp" in owners else VLLM if "vllm" in owners else UNKNOWN
     row = next((row for row in rows if model_id in _names(row)), rows[0] if len(rows) == 1 else {})
-    meta = row.get("meta")
-    window = row.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
-    return ServerView(dialect, names, window if isinstance(window, int) else None)
+    window = int_of(row.get("max_model_len")) or int_of(object_of(row.get("meta")).get("n_ctx"))
+    return ServerView(dialect, names, window)
 
 
 def _names(row: JsonObject) -> list[str]:
-    aliases = row.get("aliases")
-    names = [row.get("id"), *(aliases if isinstance(aliases, list) else ())]
-    return [name for name in names if isinstance(name, str)]
+    return texts_of([row.get("id")]) + texts_of(row.get("aliases"))

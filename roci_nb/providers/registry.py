@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from roci_nb.config import RociConfig
 from roci_nb.errors import ConfigError, SelectorError, UnknownProvider
@@ -21,6 +21,14 @@ _BUILT_IN = {
     "openai-compatible": ("roci_nb.providers.openai_compatible", "OpenAiCompatibleProvider"),
     "embedded": ("roci_nb.providers.embedded", "EmbeddedProvider"),
 }
+
+
+class _BuiltIn(Protocol):
+    """How our own providers are made."""
+
+    def __call__(self, model: str, *, config: RociConfig) -> Provider: ...
+
+
 _registered: dict[str, ProviderFactory] = {}
 
 
@@ -61,9 +69,8 @@ def _factory(key: str) -> ProviderFactory:
     if key in _registered:
         return _registered[key]
     module, name = _BUILT_IN[key]
-    provider = cast("type[Provider]", getattr(importlib.import_module(module), name))
-    make = cast("Callable[..., Provider]", provider)
-    return lambda model_id, config: make(model_id, config=config)
+    provider = cast("_BuiltIn", getattr(importlib.import_module(module), name))
+    return lambda model_id, config: provider(model_id, config=config)
 
 
 def _meant(text: str) -> tuple[str, ...]:

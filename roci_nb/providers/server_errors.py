@@ -32,6 +32,7 @@ class Addressee:
     how_to_start: str
     how_to_get: str
     key_hint: str = "pass api_key=…"
+    larger_window: str = "load the model with a larger window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _known_error(
     name = addressee.name
     told = f"{complaint.text} {complaint.code}"
     if _OVERFLOW.search(told):
-        return overflow(name, complaint.prompt_tokens, complaint.window, status=status, body=raw)
+        return overflow(addressee, complaint.prompt_tokens, complaint.window, status=status, body=raw)
     for feature, pattern in _FEATURES.items():
         if status in (400, 500, 501, 422, None) and pattern.search(told):
             return Unsupported(
@@ -145,13 +146,13 @@ def _known_error(
 
 
 def overflow(
-    name: str, prompt: int | None, window: int | None, *, status: int | None = None, body: str = ""
+    addressee: Addressee, prompt: int | None, window: int | None, *, status: int | None = None, body: str = ""
 ) -> ContextOverflow:
     """Say that a prompt does not fit, with its numbers where they are known."""
     size = f"the prompt has {prompt:,} tokens" if prompt is not None else "the prompt is too long"
-    fits = f", the window of {name} {window:,}" if window is not None else f" for the window of {name}"
+    fits = f" and the window holds {window:,}" if window is not None else " for the window"
     return ContextOverflow(
-        f"{size}{fits}: shorten it, or load the model with a larger window",
+        f"{size}{fits}: shorten it, or {addressee.larger_window}",
         prompt_tokens=prompt,
         window=window,
         status=status,

@@ -129,9 +129,7 @@ class Endpoint:
                 f"the proxy for {url} failed ({error}): check HTTP_PROXY and NO_PROXY", url=url
             ) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ServerUnreachable(
-                _why_unreachable(self.base_url, name, how, error), url=str(self.base_url)
-            ) from error
+            raise ServerUnreachable(_why_unreachable(self.base_url, how, error), url=str(self.base_url)) from error
         except httpx.DecodingError as error:
             raise BadReply(
                 f"{name} sent a compressed reply that is broken ({error}): is a proxy in between?"
@@ -215,14 +213,14 @@ async def _limit(seconds: float | None, what: str, timeouts: Timeouts) -> AsyncI
         ) from None
 
 
-def _why_unreachable(base_url: BaseUrl, name: str, how_to_start: str, error: Exception) -> str:
+def _why_unreachable(base_url: BaseUrl, how_to_start: str, error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if type(cause).__name__.startswith("SSL"):
             return f"{base_url} can't be reached over TLS ({cause}): try http://, or mend its certificate"
         cause = cause.__cause__ or cause.__context__
-    why = "did not answer in time" if isinstance(error, httpx.ConnectTimeout) else "nothing answers"
-    return f"{name}: {why} at {base_url}. {how_to_start}"
+    why = "nothing answered in time" if isinstance(error, httpx.ConnectTimeout) else "nothing answers"
+    return f"{why} at {base_url}. {how_to_start}"
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[bool, bool, float | None], httpx.AsyncClient]] = (

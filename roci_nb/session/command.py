@@ -92,7 +92,7 @@ def parse_command(line: str, body: str, provider_keys: Collection[str]) -> Comma
 
 def _leading_model(line: str, provider_keys: Collection[str]) -> tuple[str | None, int]:
     match = _WORD.search(line)
-    if match is None:
+    if match is None or match.group().startswith("-"):
         return None, 0
     key, colon, rest = match.group().partition(":")
     # A colon with something behind it and a likely key: "olama:x" is a mistyped model, "Note: …" is prose.

@@ -16,7 +16,7 @@ class LanguageModel:
 
     def __post_init__(self) -> None:
         key, model_id = self.provider_key, self.model_id
-        if not isinstance(key, str) or not isinstance(model_id, str):
+        if not all(isinstance(part, str) for part in (key, model_id)):
             raise SelectorError("a model has two texts: provider_key and model_id, as in ollama and gpt-oss:20b")
         if not key or ":" in key or any(map(str.isspace, key)):
             raise SelectorError(f"{key!r} is no provider's key: write one word without a colon, such as ollama")

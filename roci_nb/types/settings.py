@@ -63,9 +63,8 @@ class GenerationSettings(Value):
 
     def __or__(self, other: GenerationSettings) -> GenerationSettings:
         """Merge: what ``other`` sets wins; ``extra`` is merged by its keys."""
-        return GenerationSettings.model_construct(
-            **{**self.in_force(), **other.in_force(), "extra": {**self.extra, **other.extra}}
-        )
+        update = {**other.in_force(), "extra": {**self.extra, **other.extra}}
+        return self.model_copy(update=update)
 
     def in_force(self) -> dict[str, JsonValue]:
         """Return what is set, by name; ``extra`` is left out."""

@@ -1,0 +1,120 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roci_nb.errors import ConfigError, InvalidSetting
+from roci_nb.session.command import OPTIONS, Command, parse_command, setting_value
+from roci_nb.types.settings import GenerationSettings
+
+KEYS = ("openai-compatible", "embedded")
+
+
+def parse(line: str, body: str = "why?") -> Command:
+    return parse_command(line, body, KEYS)
+
+
+def test_an_empty_line_leaves_all_to_the_session():
+    assert parse("") == Command(prompt="why?")
+
+
+def test_the_first_word_is_the_model_when_its_provider_is_registered():
+    assert parse("embedded:smollm2-135m").model == "embedded:smollm2-135m"
+    assert parse("openai-compatible:a:b/c").model == "openai-compatible:a:b/c"
+
+
+def test_a_mistyped_provider_is_a_model_and_not_prose():
+    assert parse("embeded:smollm2-135m").model == "embeded:smollm2-135m"
+
+
+@pytest.mark.parametrize("line", ["Note: this is prose", "http://example.org is a page", "why: because", "12:30 is early"])
+def test_prose_with_a_colon_is_prose(line):
+    command = parse(line)
+    assert command.model is None
+    assert command.prompt == f"{line}\nwhy?"
+
+
+def test_all_options_are_read():
+    command = parse(
+        'embedded:x -s "be \\"very\\" brief" -t 0.5 --top-p 0.9 --max-tokens 100 --num-ctx 2048 --seed 7 -o answer'
+    )
+    assert command == Command(
+        prompt="why?",
+        model="embedded:x",
+        system='be "very" brief',
+        output="answer",
+        settings=GenerationSettings(temperature=0.5, top_p=0.9, max_tokens=100, num_ctx=2048, seed=7),
+    )
+    assert {"--model", "--system", "--temperature", "--top-p", "--max-tokens", "--num-ctx", "--seed", "-o"} == {
+        option.name for option in OPTIONS
+    }
+
+
+def test_long_options_take_an_equals_sign_and_short_quotes():
+    assert parse("--temperature=0 --system='be brief'").system == "be brief"
+    assert parse("--model=embedded:x").model == "embedded:x"
+    assert parse("-m embedded:x").model == "embedded:x"
+
+
+@pytest.mark.parametrize(
+    ("line", "prose"),
+    [
+        ("-t 0 tell me -- and more", "tell me -- and more"),
+        ("-t 0 -- -s is an option of ls", "-s is an option of ls"),
+        ("-- embedded:x is no model here", "embedded:x is no model here"),
+        ("embedded:x  two  spaces  stay", "two  spaces  stay"),
+        ("-5 degrees", "-5 degrees"),
+        ("- a list", "- a list"),
+        ('he said "hi', 'he said "hi'),
+    ],
+)
+def test_prose_is_kept_to_the_letter_and_stands_before_the_body(line, prose):
+    assert parse(line).prompt == f"{prose}\nwhy?"
+    assert parse(line, "").prompt == prose
+
+
+def test_the_bodys_own_lines_are_kept():
+    assert parse("", "\n  indented\n\nlast  \n").prompt == "  indented\n\nlast  "
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--temprature 1", "no option --temprature: did you mean --temperature?"),
+        ("-t", "-t needs a value: -t T"),
+        ("--seed=", "--seed needs a value"),
+        ("-t 1 --temperature 2", "--temperature is given twice"),
+        ("embedded:x -m embedded:y", "two models"),
+        ("-o 1x", "-o needs a name for a variable"),
+        ("-t hot", "temperature must be a number from 0 to 5, not 'hot'"),
+        ("--max-tokens 1.5", "max_tokens must be a whole number"),
+    ],
+)
+def test_what_is_wrong_is_one_line(line, told):
+    with pytest.raises(ConfigError) as caught:
+        parse(line)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text())
+def test_any_line_is_read_or_refused_in_one_line(line):
+    try:
+        command = parse(line.replace("\n", " "), "body")
+    except ConfigError as error:
+        assert "\n" not in str(error)
+    else:
+        assert command.prompt.endswith("body")
+
+
+def test_a_settings_value_is_json_where_it_is_json():
+    assert setting_value("temperature", "0.5") == 0.5
+    assert setting_value("stop_sequences", '["a", "b"]') == ["a", "b"]
+    assert setting_value("stop_sequences", "END") == "END"
+    assert setting_value("keep_alive", "5m") == "5m"
+    assert setting_value("reasoning_effort", "high") == "high"
+    assert setting_value("user", "12") == "12"
+
+
+def test_an_unknown_setting_names_the_nearest():
+    with pytest.raises(InvalidSetting, match="did you mean num_ctx"):
+        setting_value("numctx", "1")
