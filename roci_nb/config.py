@@ -18,12 +18,15 @@ from pydantic import BeforeValidator, PrivateAttr, SecretStr
 
 from roci_nb.errors import ConfigError
 from roci_nb.markup.strings import nearest
+from roci_nb.markup.tables import html_table
 from roci_nb.types.base_url import BaseUrl
 from roci_nb.types.settings import GenerationSettings
 from roci_nb.types.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from roci_nb.markup.html import Html
 
 
 class Source(IntEnum):
@@ -33,12 +36,19 @@ class Source(IntEnum):
     DOTENV = 2
     ENVIRONMENT = 3
     CODE = 4
-    BUILT_IN = 4  # an alias: what we ship and what the user's code says are trusted alike
+    BUILT_IN = 5
 
     def __str__(self) -> str:
-        return {1: "pyproject.toml", 2: ".env", 3: "the environment", 4: "code"}[self.value]
+        return _NAMES[self]
 
 
+_NAMES = {
+    Source.PYPROJECT: "pyproject.toml",
+    Source.DOTENV: ".env",
+    Source.ENVIRONMENT: "the environment",
+    Source.CODE: "code",
+    Source.BUILT_IN: "built in",
+}
 _VARIABLES = {
     "ollama_base_url": ("OLLAMA_BASE_URL", "OLLAMA_HOST"),
     "lmstudio_base_url": ("LMSTUDIO_BASE_URL",),
@@ -124,9 +134,13 @@ class RociConfig(Value):
         config._sources.update(sources)
         return config
 
+    def _repr_html_(self) -> Html:
+        shown = [(name, str(getattr(self, name)), str(self.source(name))) for name in type(self).model_fields]
+        return html_table(("", "value", "from"), [row for row in shown if row[1] != "None"])
+
     def source(self, name: str) -> Source:
         """Say where the value of the field ``name`` came from."""
-        return self._sources.get(name, Source.CODE)
+        return self._sources.get(name, Source.CODE if name in self.model_fields_set else Source.BUILT_IN)
 
     def base_url(self, provider_key: str) -> BaseUrl:
         """Return the address of a provider that has a server."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from roci_nb.display.footer import Footer
-from roci_nb.markup.html import escape
+from roci_nb.markup.html import element
 from roci_nb.markup.markdown import render_markdown
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from roci_nb.display.segments import AnswerSegments
+    from roci_nb.markup.html import Html
     from roci_nb.types.results import GenerateTextResult
 
 SAVED_REASONING_CHARACTERS = 8192
@@ -42,48 +43,52 @@ class OutputBundle:
 
 def running_html(segments: AnswerSegments) -> str:
     """Show an answer that is still coming: its phase, or its thoughts, or its text so far."""
+    warnings = "".join(
+        element("div", f"⚠ {warning}", style=f"color:{_AMBER};{_SMALL}") for warning in segments.warnings
+    )
     if segments.answering:
         thought = _thought(segments.thought_line(), segments.reasoning) if segments.reasoning else ""
-        return f'{_warnings(segments)}{thought}{render_markdown(segments.text)}<span aria-hidden="true">▌</span>'
-    line = f'<div role="status" style="color:{_GREY};{_SMALL}">◐ {escape(segments.phase_line())}</div>'
+        return warnings + thought + render_markdown(segments.text) + element("span", "▌", aria_hidden="true")
+    line = element("div", f"◐ {segments.phase_line()}", role="status", style=f"color:{_GREY};{_SMALL}")
     if not segments.reasoning:
-        return _warnings(segments) + line
+        return warnings + line
     tail = "\n".join(segments.reasoning[-1000:].splitlines()[-5:])
-    return f'{_warnings(segments)}{line}<div style="{_BOX};max-height:7.5em;overflow:hidden">{escape(tail)}</div>'
+    return warnings + line + element("div", tail, style=f"{_BOX};max-height:7.5em;overflow:hidden")
+
+
+def notice_html(line: str) -> Html:
+    """Show one grey line."""
+    return element("div", line, style=f"color:{_GREY};{_SMALL}")
 
 
 def final_bundle(
     result: GenerateTextResult, footer: Footer, *, thought: str = "", problem: str | None = None
 ) -> OutputBundle:
     """Show an answer that is done, stopped or broken: static HTML, and the answer's source as plain text."""
-    html = _thought(thought, result.reasoning) if result.reasoning else ""
-    html += render_markdown(result.text)
     notices = (*footer.notices, f"⚠ {problem}") if problem else footer.notices
-    html += footer_html(Footer(footer.facts, notices))
+    html = "".join(
+        (
+            _thought(thought, result.reasoning) if result.reasoning else "",
+            render_markdown(result.text),
+            footer_html(Footer(footer.facts, notices)),
+        )
+    )
     return OutputBundle({"text/html": html, "text/plain": result.text}, {"roci": _metadata(result)})
 
 
-def footer_html(footer: Footer) -> str:
+def footer_html(footer: Footer) -> Html:
     """Show a footer: one grey line, and the notices below it."""
-    facts = f"<div>{escape(' · '.join(footer.facts))}</div>"
-    notices = "".join(f'<div style="color:{_AMBER}">{escape(notice)}</div>' for notice in footer.notices)
-    return f'<div style="{_FOOTER}">{facts}{notices}</div>'
+    facts = element("div", " · ".join(footer.facts))
+    notices = (element("div", notice, style=f"color:{_AMBER}") for notice in footer.notices)
+    return element("div", facts, *notices, style=_FOOTER)
 
 
-def _thought(summary: str, reasoning: str) -> str:
+def _thought(summary: str, reasoning: str) -> Html:
     shown = reasoning[:SAVED_REASONING_CHARACTERS]
     if len(shown) < len(reasoning):
         shown += f"\n… {len(reasoning) - len(shown):,} characters more in _roci.reasoning"
-    return (
-        f'<details style="color:{_GREY};{_SMALL}"><summary>{escape(summary or "thought")}</summary>'
-        f'<div style="{_BOX}">{escape(shown)}</div></details>'
-    )
-
-
-def _warnings(segments: AnswerSegments) -> str:
-    return "".join(
-        f'<div style="color:{_AMBER};{_SMALL}">⚠ {escape(str(warning))}</div>' for warning in segments.warnings
-    )
+    head, box = element("summary", summary or "thought"), element("div", shown, style=_BOX)
+    return element("details", head, box, style=f"color:{_GREY};{_SMALL}")
 
 
 def _metadata(result: GenerateTextResult) -> dict[str, JsonValue]:
@@ -91,7 +96,7 @@ def _metadata(result: GenerateTextResult) -> dict[str, JsonValue]:
         "model": str(result.model),
         "settings": _plain(result.settings.in_force()) if result.settings is not None else {},
         "usage": _known(asdict(result.usage)),
-        "timing": _known(asdict(result.timing)),
+        "timing": _known(asdict(result.timing) | {"approximate": result.timing.approximate or None}),
         "finish_reason": result.finish_reason,
         "context_window": result.context_window,
         "warnings": [str(warning) for warning in result.warnings],

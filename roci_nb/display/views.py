@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from roci_nb.display.answer import final_bundle, running_html
+from roci_nb.display.answer import final_bundle, notice_html, running_html
 from roci_nb.display.footer import footer_of
 from roci_nb.display.segments import AnswerSegments
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LIVE_VARIABLE = "ROCI_NB_LIVE"
 """A runner without a front end sets it to ``text`` to get the answer as it comes on the cell's standard output."""
 
+FIRST_PHASE_S = 0.15
+"""How long an answer may take to begin before its phase is shown."""
 SHORTEST_INTERVAL_S = 0.1
 BYTES_PER_SECOND = 150_000
 """What a front end draws of whole re-sent HTML without falling behind (NOTEBOOK 12.5)."""
@@ -38,6 +40,9 @@ class AnswerView(Protocol):
 
     def finish(self, result: GenerateTextResult, *, host: str | None = None, problem: str | None = None) -> None:
         """Show the answer as it stays: done, stopped, or broken by ``problem``."""
+
+    def fail(self) -> None:
+        """Leave nothing that looks alive: the answer failed before its first word."""
 
 
 def view_for(shell: InteractiveShell) -> AnswerView:
@@ -70,6 +75,9 @@ class _View:
     def tick(self) -> None:
         """Nothing moves by itself."""
 
+    def fail(self) -> None:
+        """Nothing was shown."""
+
     def bundle(self, result: GenerateTextResult, host: str | None, problem: str | None) -> OutputBundle:
         footer = footer_of(result, host=host, received=self.segments.received)
         thought = self.segments.thought_line() if self.segments.reasoning else ""
@@ -94,7 +102,8 @@ class CellView(_View):
         super().__init__()
         self._handle: DisplayHandle | None = None
         self._shown_answer = False
-        self._next_update = 0.0
+        # What fails at once leaves no output but its error.
+        self._next_update = time.monotonic() + FIRST_PHASE_S
 
     def add(self, delta: TextStreamDelta) -> None:
         """Take the next delta; the first word shows at once."""
@@ -118,6 +127,12 @@ class CellView(_View):
         """Leave one static output."""
         bundle = self.bundle(result, host, problem)
         self._show(bundle.data, dict(bundle.metadata))
+
+    def fail(self) -> None:
+        """Say where it ended, where a phase has been shown."""
+        if self._handle is not None:
+            line = f"{self.segments.phase_line()} · failed"
+            self._show({"text/html": notice_html(line), "text/plain": line}, {})
 
     def _show(self, data: dict[str, str], metadata: dict[str, object]) -> None:
         if self._handle is None:
@@ -151,6 +166,11 @@ class TextView(_View):
             self._write(delta.reasoning if had_thoughts else f"▾ thinking\n{delta.reasoning}")
         if delta.text:
             self._write(f"\n\n{delta.text}" if had_thoughts and not had_text else delta.text)
+
+    def fail(self) -> None:
+        """End the phase's line."""
+        if self._phase_line:
+            self._write("\n")
 
     def tick(self) -> None:
         """Print the phase, once a second at most while it lasts."""

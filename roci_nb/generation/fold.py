@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from roci_nb.errors import Partial
@@ -27,6 +28,7 @@ class AnswerFold:
         self._tool_calls: list[ToolCall] = []
         self._warnings: list[GenerationWarning] = []
         self._last: TextStreamDelta | None = None
+        self._started = time.perf_counter()
 
     def add(self, delta: TextStreamDelta) -> None:
         """Take the next delta."""
@@ -61,7 +63,7 @@ class AnswerFold:
             tool_calls=tuple(self._tool_calls),
             finish_reason=finish_reason if last is None else last.finish_reason,
             usage=(last and last.usage) or Usage(),
-            timing=(last and last.timing) or Timing(),
+            timing=(last and last.timing) or Timing(total_s=time.perf_counter() - self._started),
         )
         reply = ModelMessage.assistant(text, reasoning=reasoning, tool_calls=step.tool_calls)
         return GenerateTextResult(

@@ -126,6 +126,8 @@ class RociMagics(Magics):
             if fold.begun:
                 self.shell.user_ns[LAST] = broken = fold.result()
                 view.finish(broken, host=provider.host, problem=str(error))
+            else:
+                view.fail()
             raise
         result = fold.result()
         view.finish(result, host=provider.host)

@@ -56,12 +56,13 @@ _OVERFLOW_COUNTS = (
     re.compile(r"first (?P<prompt>\d+) tokens.*only (?P<window>\d+) tokens"),
     re.compile(r"n_keep \((?P<prompt>\d+)\) >= n_ctx \((?P<window>\d+)\)"),
     re.compile(
-        r"maximum context length is (?P<window>\d+) tokens.*?(?:requested|contains|resulted in)[^\d]*(?P<prompt>\d+)"
+        r"maximum context length is (?P<window>\d+) tokens.*?(?:requested|contains|resulted in)\D*(?P<prompt>\d+)"
     ),
     re.compile(r"maximum context length is (?P<window>\d+)"),
 )
 _NO_MODEL = re.compile(
-    r"model.{0,200}?(not found|does not exist|is not available)|model_not_found|no models? (is )?loaded|file does not exist",
+    r"model.{0,200}?(not found|does not exist|is not available)|model_not_found|no models? (is )?loaded"
+    r"|file does not exist",
     re.IGNORECASE,
 )
 _FEATURES = {

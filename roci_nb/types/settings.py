@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from roci_nb.markup.tables import html_table
 from roci_nb.types.values import Value
+
+if TYPE_CHECKING:
+    from roci_nb.markup.html import Html
 
 ReasoningEffort: TypeAlias = Literal["off", "low", "medium", "high"]
 
@@ -73,6 +77,12 @@ class GenerationSettings(Value):
             for name in type(self).model_fields
             if name != "extra" and (value := getattr(self, name)) is not None
         }
+
+    def _repr_html_(self) -> Html:
+        shown = self.in_force() | self.extra
+        return html_table(
+            ("", ""), [(name, str(value)) for name, value in shown.items()] or [("all settings", "unset")]
+        )
 
     def __repr__(self) -> str:
         shown = self.in_force() | ({"extra": self.extra} if self.extra else {})

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from roci_nb.markup.strings import seconds
+from roci_nb.markup.tables import html_table
+
+if TYPE_CHECKING:
+    from roci_nb.markup.html import Html
 
 
 def _sum(a: int | None, b: int | None) -> int | None:
@@ -39,6 +46,10 @@ class Usage:
             _sum(self.cached_tokens, other.cached_tokens),
         )
 
+    def _repr_html_(self) -> Html:
+        counts = ((field.name.replace("_", " "), getattr(self, field.name)) for field in fields(self))
+        return html_table(("", ""), [(name, f"{count:,}") for name, count in counts if count is not None])
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -56,3 +67,16 @@ class Timing:
     total_s: float | None = None
     tokens_per_second: float | None = None
     approximate: bool = False
+
+    def _repr_html_(self) -> Html:
+        spans = {
+            "load": self.load_s,
+            "prompt": self.prompt_s,
+            "first token": self.first_token_s,
+            "generation": self.generation_s,
+            "total": self.total_s,
+        }
+        rows = [(name, seconds(span)) for name, span in spans.items() if span is not None]
+        if self.tokens_per_second is not None:
+            rows.append(("speed", f"{'~' if self.approximate else ''}{self.tokens_per_second:.1f} tok/s"))
+        return html_table(("", ""), rows)
