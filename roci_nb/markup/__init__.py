@@ -1,0 +1,1 @@
+"""What people read: strings, tables, bars, and a model's Markdown as safe HTML."""

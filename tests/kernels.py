@@ -1,0 +1,164 @@
+"""A real ipykernel, asked as a front end asks it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).parent.parent
+
+
+class ThisPython(KernelSpecManager):
+    """A kernel of the Python that runs the tests."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+        return KernelSpec(argv=argv, display_name=kernel_name, language="python")
+
+
+@dataclass
+class Running:
+    """A cell in flight: its outputs as a front end holds them, updates folded in by their display id."""
+
+    kernel: Kernel
+    message_id: str
+    outputs: list[dict] = field(default_factory=list)
+    updates: int = 0
+    status: str | None = None
+    idle: bool = False
+    _displays: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        return self.idle and self.status is not None
+
+    @property
+    def stdout(self) -> str:
+        return "".join(output["text"] for output in self.outputs if output["output_type"] == "stream")
+
+    @property
+    def data(self) -> list[dict[str, str]]:
+        return [output["data"] for output in self.outputs if "data" in output]
+
+    @property
+    def error(self) -> str | None:
+        """What the front end shows of an error."""
+        return next(("\n".join(output["traceback"]) for output in self.outputs if output["output_type"] == "error"), None)
+
+    def take(self, kind: str, content: dict) -> None:
+        if kind in ("display_data", "execute_result"):
+            display_id = content.get("transient", {}).get("display_id")
+            if display_id is not None:
+                self._displays[display_id] = len(self.outputs)
+            self.outputs.append({"output_type": kind, "data": content["data"], "metadata": content["metadata"]})
+        elif kind == "update_display_data":
+            self.updates += 1
+            self.kernel.update_display(content)
+        elif kind in ("stream", "error"):
+            self.outputs.append({"output_type": kind, **content})
+        elif kind == "clear_output":
+            self.outputs.clear()
+        elif kind == "status" and content["execution_state"] == "idle":
+            self.idle = True
+
+    def update(self, content: dict) -> None:
+        index = self._displays.get(content["transient"]["display_id"])
+        if index is not None:
+            self.outputs[index] |= {"data": content["data"], "metadata": content["metadata"]}
+
+    def wait(self, timeout: float = 120) -> Running:
+        self.kernel.pump(lambda: self.done, timeout)
+        return self
+
+    def wait_for(self, seen: Callable[[Running], bool], timeout: float = 120) -> Running:
+        self.kernel.pump(lambda: seen(self) or self.done, timeout)
+        assert seen(self), f"the cell ended without it: {self.outputs}"
+        return self
+
+
+class Kernel:
+    """One kernel, in a folder of its own."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self._manager = KernelManager(kernel_spec_manager=ThisPython())
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._manager.start_kernel(
+            cwd=str(folder), env={**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(folder / "ipython"), **env}
+        )
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=120)
+        self._cells: dict[str, Running] = {}
+
+    def start(self, code: str, *, cell_id: str | None = "cell") -> Running:
+        """Send a cell as JupyterLab does; ``cell_id=None`` as nbclient does."""
+        session = self._client.session
+        metadata = {} if cell_id is None else {"cellId": cell_id, "deletedCells": [], "trusted": True}
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = session.msg("execute_request", content, metadata=metadata)
+        self._client.shell_channel.send(message)
+        running = Running(self, message["header"]["msg_id"])
+        self._cells[running.message_id] = running
+        return running
+
+    def run(self, code: str, *, cell_id: str | None = "cell") -> Running:
+        return self.start(code, cell_id=cell_id).wait()
+
+    def run_all(self, *cells: str) -> list[Running]:
+        """Queue the cells at once, as Run All does."""
+        return [running.wait() for running in [self.start(code, cell_id=f"c{i}") for i, code in enumerate(cells)]]
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def value(self, expression: str) -> str:
+        """The repr of an expression in the kernel."""
+        run = self.run(f"print(repr({expression}))")
+        assert run.error is None, run.error
+        return run.stdout.strip()
+
+    def update_display(self, content: dict) -> None:
+        for cell in self._cells.values():
+            cell.update(content)
+
+    def pump(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Take messages until ``ready``."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            assert time.monotonic() < deadline, "the kernel did not get there"
+            self._take(self._client.iopub_channel, 0.02)
+            self._take(self._client.shell_channel, 0.0)
+
+    def _take(self, channel, wait: float) -> None:
+        try:
+            message = channel.get_msg(timeout=wait)
+        except Empty:
+            return
+        cell = self._cells.get(message["parent_header"].get("msg_id"))
+        if cell is None:
+            return
+        if message["msg_type"] == "execute_reply":
+            cell.status = message["content"]["status"]
+            cell.idle = cell.idle or cell.status == "aborted"
+        else:
+            cell.take(message["msg_type"], message["content"])
+
+    def close(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._manager.context.destroy(linger=0)
