@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from roci_nb.local.weights import WEIGHTS, fetch_weights, stored_path
+from roci_nb.loop import call_blocking
 from tests.kernels import Kernel
+from tests.lab import CHROMIUM, CHROMIUM_ARGUMENTS, Lab, Notebook, open_notebook, require_browser, start_lab
 from tests.servers.scripted import ScriptedServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -25,7 +31,7 @@ def smollm2() -> Path:
         async for _ in fetch_weights(WEIGHTS["smollm2-135m"]):
             pass
 
-    asyncio.run(fetched())
+    call_blocking(fetched)
     return stored_path(WEIGHTS["smollm2-135m"])
 
 
@@ -51,3 +57,46 @@ def fresh_kernel(tmp_path: Path) -> Iterator[Kernel]:
     kernel = Kernel(tmp_path)
     yield kernel
     kernel.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One JupyterLab for the whole run."""
+    require_browser()
+    lab, process = start_lab(tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("configuration"))
+    yield lab
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for the tests of a file: while it is open, playwright's loop runs in this thread."""
+    require_browser()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def notebook(lab: Lab, chromium: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook with these cells; its kernel ends with the test."""
+    opened = []
+
+    def make(*cells: str, width: int = 1100, height: int = 900) -> Notebook:
+        context = chromium.new_context(viewport={"width": width, "height": height})
+        notebook = open_notebook(lab, context, cells)
+        opened.append((context, notebook))
+        return notebook
+
+    yield make
+    for context, notebook in opened:
+        notebook.shutdown()
+        context.close()

@@ -51,7 +51,9 @@ class Running:
     @property
     def error(self) -> str | None:
         """What the front end shows of an error."""
-        return next(("\n".join(output["traceback"]) for output in self.outputs if output["output_type"] == "error"), None)
+        return next(
+            ("\n".join(output["traceback"]) for output in self.outputs if output["output_type"] == "error"), None
+        )
 
     def take(self, kind: str, content: dict) -> None:
         if kind in ("display_data", "execute_result"):

@@ -67,7 +67,9 @@ def test_empty_means_unset(folder, monkeypatch):
 
 
 def test_pyproject_wins_over_environment_over_dotenv(folder, monkeypatch):
-    (folder / ".env").write_text("ROCI_MODEL=ollama:dotenv\nOLLAMA_BASE_URL=http://dotenv:1\nLMSTUDIO_BASE_URL=http://dotenv:2\n")
+    (folder / ".env").write_text(
+        "ROCI_MODEL=ollama:dotenv\nOLLAMA_BASE_URL=http://dotenv:1\nLMSTUDIO_BASE_URL=http://dotenv:2\n"
+    )
     monkeypatch.setenv("ROCI_MODEL", "ollama:environment")
     monkeypatch.setenv("OLLAMA_BASE_URL", "http://environment:1")
     (folder / "pyproject.toml").write_text('[tool.roci_nb]\nmodel = "ollama:project"\nsettings = {temperature = 0.5}\n')

@@ -53,7 +53,7 @@ def running_html(segments: AnswerSegments) -> str:
     if not segments.reasoning:
         return warnings + line
     tail = "\n".join(segments.reasoning[-1000:].splitlines()[-5:])
-    return warnings + line + element("div", tail, style=f"{_BOX};max-height:7.5em;overflow:hidden")
+    return warnings + line + element("div", tail, style=f"{_BOX};{_SMALL};max-height:7.5em;overflow:hidden")
 
 
 def notice_html(line: str) -> Html:
@@ -88,7 +88,7 @@ def _thought(summary: str, reasoning: str) -> Html:
     if len(shown) < len(reasoning):
         shown += f"\n… {len(reasoning) - len(shown):,} characters more in _roci.reasoning"
     head, box = element("summary", summary or "thought"), element("div", shown, style=_BOX)
-    return element("details", head, box, style=f"color:{_GREY};{_SMALL}")
+    return element("details", head, box, style=f"margin-bottom:.5em;color:{_GREY};{_SMALL}")
 
 
 def _metadata(result: GenerateTextResult) -> dict[str, JsonValue]:

@@ -1,1 +1,1 @@
-"""local"""
+"""Models as files and processes of this machine."""

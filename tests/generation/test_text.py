@@ -155,7 +155,9 @@ def test_another_window_loads_the_model_again_and_says_so():
     again = list(stream_text_sync(MODEL, "Hi", GREEDY | GenerationSettings(num_ctx=512)))
     assert not [delta for delta in again if delta.phase == "loading"]
     assert again[-1].timing.load_s is None
-    small = generate_text_sync(MODEL, "Tell me a story.", GenerationSettings(num_ctx=512, temperature=0, seed=1, max_tokens=2000))
+    small = generate_text_sync(
+        MODEL, "Tell me a story.", GenerationSettings(num_ctx=512, temperature=0, seed=1, max_tokens=2000)
+    )
     assert small.finish_reason in ("length", "stop")
     list(stream_text_sync(MODEL, "Hi", GREEDY | GenerationSettings(num_ctx=8192)))
 

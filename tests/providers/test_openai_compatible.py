@@ -116,7 +116,9 @@ def test_phases_follow_what_the_server_tells(server):
     assert [(step.completed, step.total, step.unit) for step in progress][:1] == [(101, 226, "tokens")]
 
 
-@pytest.mark.parametrize("name", ["chat_effort_low", "chat_effort_kwargs", "chat_schema", "chat_json_object", "chat_length"])
+@pytest.mark.parametrize(
+    "name", ["chat_effort_low", "chat_effort_kwargs", "chat_schema", "chat_json_object", "chat_length"]
+)
 def test_every_recorded_answer_has_one_last_delta(server, name):
     replay(server, name)
     deltas = list(stream_text_sync(provider(server, "/models/nano.gguf"), "Hello"))
@@ -234,7 +236,10 @@ def test_the_base_url_is_understood_in_each_usual_form(server, ending):
 
 def test_a_path_prefix_is_kept(server):
     server.routes |= {"GET /llm/v1/models": LLAMA_MODELS, "POST /llm/v1/chat/completions": ANSWER}
-    assert generate_text_sync(OpenAiCompatibleProvider("phi4", f"{server.url}/llm/v1", config=RociConfig()), "Hi").text == "Hi"
+    assert (
+        generate_text_sync(OpenAiCompatibleProvider("phi4", f"{server.url}/llm/v1", config=RociConfig()), "Hi").text
+        == "Hi"
+    )
 
 
 def test_a_preview_shows_what_would_be_sent_and_sends_no_chat(server):
@@ -263,7 +268,9 @@ def test_the_environments_key_is_not_sent_to_an_address_that_it_does_not_belong_
 
 
 def test_a_wrong_key_is_one_line_that_says_what_to_do(server):
-    server.routes[CHAT] = json_reply({"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}}, 401)
+    server.routes[CHAT] = json_reply(
+        {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}}, 401
+    )
     with pytest.raises(Unauthorized, match="pass api_key=") as caught:
         ask(server, api_key="sk-topsecret")
     assert "topsecret" not in str(caught.value)
@@ -296,7 +303,9 @@ def test_https_on_a_plain_port_says_so(server):
 
 
 def test_an_unknown_model_names_what_there_is_and_the_nearest(server):
-    server.routes[MODELS] = json_reply({"data": [{"id": "phi4", "owned_by": "vllm"}, {"id": "gpt-oss-20b", "owned_by": "vllm"}]})
+    server.routes[MODELS] = json_reply(
+        {"data": [{"id": "phi4", "owned_by": "vllm"}, {"id": "gpt-oss-20b", "owned_by": "vllm"}]}
+    )
     server.routes[CHAT] = json_reply({"error": {"message": "The model `gpt-oss` does not exist.", "code": 404}}, 404)
     with pytest.raises(ModelNotFound, match=r"it has phi4, gpt-oss-20b.*Did you mean gpt-oss-20b\?") as caught:
         ask(server, model="gpt-oss")
@@ -361,7 +370,10 @@ def test_a_server_that_breaks_is_told_in_one_line_with_the_partial(server, scrip
         [head(), send(b": ping\r\n\r\n", *(f"data:{json.dumps(chat_chunk(c))}\r\n\r\n" for c in "Hi"), "data: [DONE]")],
         json_reply({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}),
         [head(200, None), send(json.dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}))],
-        [head(Content_Encoding="gzip"), send(gzip.compress(ANSWER[1].pieces[0] + ANSWER[1].pieces[1] + b"data: [DONE]\n\n"))],
+        [
+            head(Content_Encoding="gzip"),
+            send(gzip.compress(ANSWER[1].pieces[0] + ANSWER[1].pieces[1] + b"data: [DONE]\n\n")),
+        ],
         sse(chat_chunk("Hi"), chat_chunk(finish="eos_found")),
     ],
 )
@@ -393,7 +405,9 @@ def test_line_separators_inside_json_are_text(server):
 
 
 def test_unknown_usage_is_none_and_a_speed_of_ours_is_marked(server):
-    server.routes[CHAT] = sse(chat_chunk("Hi"), chat_chunk(finish="stop"), {"choices": [], "usage": {"completion_tokens": 2}})
+    server.routes[CHAT] = sse(
+        chat_chunk("Hi"), chat_chunk(finish="stop"), {"choices": [], "usage": {"completion_tokens": 2}}
+    )
     result = ask(server)
     assert result.usage.input_tokens is None
     assert result.usage.output_tokens == 2
@@ -429,7 +443,9 @@ def test_nothing_is_sent_again_after_the_first_byte(server):
     assert len(server.asked("/v1/chat/completions")) == 1
 
 
-@pytest.mark.parametrize("script", [[Stall()], [head(), Stall()], [*PARTIAL, Stall()]], ids=["connecting", "reading", "flowing"])
+@pytest.mark.parametrize(
+    "script", [[Stall()], [head(), Stall()], [*PARTIAL, Stall()]], ids=["connecting", "reading", "flowing"]
+)
 def test_cancelling_closes_the_connection_in_every_phase(server, script):
     server.routes[CHAT] = script
 

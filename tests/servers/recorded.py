@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Exchange:
     def script(self, *cuts: int) -> Script:
         """The reply, its body cut at these positions, each piece in a chunk and a send of its own."""
         edges = [0, *sorted(cuts), len(self.body)]
-        pieces = [self.body[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        pieces = [self.body[a:b] for a, b in itertools.pairwise(edges)]
         if self.chunked:
             return [head(self.status, self.content_type, Transfer_Encoding="chunked"), chunked(pieces)]
         return [head(self.status, self.content_type, Content_Length=str(len(self.body))), Send(tuple(pieces))]

@@ -66,7 +66,9 @@ def head(status: int = 200, content_type: str | None = "text/event-stream", **he
     return send("\r\n".join(lines) + "\r\n\r\n")
 
 
-def reply(body: bytes | str, *, status: int = 200, content_type: str | None = "application/json", **headers: str) -> Script:
+def reply(
+    body: bytes | str, *, status: int = 200, content_type: str | None = "application/json", **headers: str
+) -> Script:
     data = body.encode() if isinstance(body, str) else body
     return [head(status, content_type, Content_Length=str(len(data)), **headers), send(data)]
 

@@ -26,7 +26,9 @@ def test_a_mistyped_provider_is_a_model_and_not_prose():
     assert parse("embeded:smollm2-135m").model == "embeded:smollm2-135m"
 
 
-@pytest.mark.parametrize("line", ["Note: this is prose", "http://example.org is a page", "why: because", "12:30 is early"])
+@pytest.mark.parametrize(
+    "line", ["Note: this is prose", "http://example.org is a page", "why: because", "12:30 is early"]
+)
 def test_prose_with_a_colon_is_prose(line):
     command = parse(line)
     assert command.model is None

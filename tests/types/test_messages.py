@@ -24,7 +24,12 @@ def test_content_is_text_or_parts():
 
 @pytest.mark.parametrize(
     ("data", "media_type"),
-    [(PNG, "image/png"), (b"\xff\xd8\xff\xe0", "image/jpeg"), (b"GIF89a", "image/gif"), (b"RIFF0000WEBP", "image/webp")],
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF0000WEBP", "image/webp"),
+    ],
 )
 def test_an_images_type_is_read_off_its_bytes(data, media_type):
     assert ImagePart(data=data).media_type == media_type
