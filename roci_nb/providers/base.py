@@ -8,9 +8,11 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from roci_nb.errors import StreamBroken, Unsupported
+from roci_nb.errors import ModelNotFound, StreamBroken, Unsupported
 from roci_nb.loop import hop, iterate_on_loop
+from roci_nb.markup.strings import nearest
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.model_info import ModelInfo, ModelList
 from roci_nb.types.models import LanguageModel
 from roci_nb.types.requests import TokenCount
 from roci_nb.types.usage import Timing, Usage
@@ -56,6 +58,26 @@ class Provider(ABC):
         """Return what would be sent, keys redacted; the model is not asked."""
         return await hop(lambda: self._preview(request))
 
+    async def list_models(self) -> ModelList:
+        """Return the models that the server has."""
+        return await hop(self._list_models)
+
+    async def model_info(self) -> ModelInfo:
+        """Return what the server tells of this model; raises ``ModelNotFound``."""
+        return await hop(self._model_info)
+
+    async def running(self) -> ModelList:
+        """Return the models that are loaded now, with their loaded windows."""
+        return await hop(self._running)
+
+    async def load(self, *, num_ctx: int | None = None) -> ModelInfo:
+        """Load this model, with a window of ``num_ctx`` tokens where that is asked; returns it as it is loaded."""
+        return await hop(lambda: self._load(num_ctx))
+
+    async def unload(self) -> None:
+        """Free the memory that this model takes."""
+        await hop(self._unload)
+
     @abstractmethod
     def _stream_text(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
         """Yield the answer's deltas: an async generator."""
@@ -65,7 +87,38 @@ class Provider(ABC):
 
     async def _preview(self, request: ProviderRequest) -> RequestPreview:
         del request
-        raise Unsupported(f"{self.model} can't show its requests: look at the messages instead", feature="preview")
+        raise self._unsupported("show its requests")
+
+    async def _list_models(self) -> ModelList:
+        raise self._unsupported("list its models")
+
+    async def _model_info(self) -> ModelInfo:
+        models = await self._list_models()
+        for info in models:
+            if info.model.model_id == self.model.model_id:
+                return info
+        installed = [info.model.model_id for info in models]
+        near = nearest(self.model.model_id, installed)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(installed) or 'none'}"
+        raise ModelNotFound(
+            f"{self.provider_key} has no model {self.model.model_id!r}: {hint}",
+            model=self.model.model_id,
+            installed=installed,
+            nearest=near,
+        )
+
+    async def _running(self) -> ModelList:
+        return ModelList(info for info in await self._list_models() if info.loaded)
+
+    async def _load(self, num_ctx: int | None) -> ModelInfo:
+        del num_ctx
+        raise self._unsupported("load models")
+
+    async def _unload(self) -> None:
+        raise self._unsupported("unload models")
+
+    def _unsupported(self, what: str) -> Unsupported:
+        return Unsupported(f"the {self.provider_key} provider can't {what}: do it where the server runs", feature=what)
 
     async def _whole_stream(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
         started = time.perf_counter()

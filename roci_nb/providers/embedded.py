@@ -13,7 +13,8 @@ from roci_nb.errors import ServerUnreachable, StreamBroken
 from roci_nb.local.engine import engine_for, live_engine, require_engine
 from roci_nb.local.weights import Weights, cached_path, fetch_weights, resolve_model_path, stored_path
 from roci_nb.providers.base import Provider, estimate_tokens
-from roci_nb.providers.chat_completions import LLAMA_SERVER, PATH, request_body
+from roci_nb.providers.chat_request import PATH, request_body
+from roci_nb.providers.dialects import LLAMA_SERVER
 from roci_nb.providers.openai_compatible import OpenAiCompatibleProvider
 from roci_nb.providers.server_errors import Addressee
 from roci_nb.types.events import TextStreamDelta

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from roci_nb.config import RociConfig
-from roci_nb.errors import ModelNotFound, RociError, ServerError, ServerUnreachable, StreamBroken
-from roci_nb.markup.strings import nearest
+from roci_nb.errors import ModelNotFound, RociError, ServerError, ServerUnreachable
+from roci_nb.markup.strings import count, nearest
 from roci_nb.providers.base import Provider, estimate_tokens
-from roci_nb.providers.chat_completions import (
-    LLAMA_SERVER,
-    PATH,
-    UNKNOWN,
-    VLLM,
-    ChatCompletionsReader,
-    Dialect,
-    request_body,
-)
-from roci_nb.providers.framing import SseParser
+from roci_nb.providers.chat_reader import ChatCompletionsReader, read_reply
+from roci_nb.providers.chat_request import PATH, hides_thoughts, request_body
+from roci_nb.providers.dialects import LLAMA_SERVER, UNKNOWN, VLLM, Dialect
+from roci_nb.providers.harmony import is_gpt_oss
 from roci_nb.providers.server_errors import Addressee
 from roci_nb.providers.transport import Endpoint, Timeouts, refuse_if_leaving
 from roci_nb.types.base_url import BaseUrl
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
 from roci_nb.types.json import int_of, object_of, objects_of, text_of, texts_of
+from roci_nb.types.model_info import ModelInfo, ModelList
+from roci_nb.types.models import LanguageModel
 from roci_nb.types.progress import Progress
 from roci_nb.types.requests import RequestPreview, TokenCount
 
@@ -35,14 +30,11 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from roci_nb.providers.transport import Reply
     from roci_nb.types.json import JsonObject
     from roci_nb.types.requests import ProviderRequest
 
 LOADING_POLL_S = 0.25
 """How often a llama-server that is loading is asked again; it answers 503 until it is ready."""
-DRAIN_LIMIT_S = 0.05
-"""How long the last bytes behind the end mark are waited for."""
 LOOK_LIMIT_S = 5.0
 """How long the question who is there may take, before the request goes out without its answer."""
 
@@ -124,10 +116,16 @@ class OpenAiCompatibleProvider(Provider):
         body, warnings = request_body(request, self.model.model_id, view.dialect)
         warnings += self._warnings_of(view, request)
         yield TextStreamDelta(phase="queued_or_reading", warnings=warnings)
-        reader = ChatCompletionsReader(self._endpoint.addressee, context_window=view.window)
+        reader = ChatCompletionsReader(
+            self._endpoint.addressee,
+            context_window=view.window,
+            harmony=is_gpt_oss(self.model.model_id),
+            tools=[tool.name for tool in request.tools or ()],
+            hide_reasoning=hides_thoughts(request, self.model.model_id),
+        )
         try:
             async with self._endpoint.open("POST", PATH, body) as reply:
-                async for delta in _deltas(reply, reader):
+                async for delta in read_reply(reply, reader):
                     if delta.finish_reason is not None and delta.timing is not None:
                         delta = replace(delta, timing=replace(delta.timing, load_s=load_s))  # noqa: PLW2901
                     yield delta
@@ -171,6 +169,10 @@ class OpenAiCompatibleProvider(Provider):
             body=error.body,
         )
 
+    async def _list_models(self) -> ModelList:
+        rows = objects_of(object_of(await self._endpoint.get_json("/v1/models")).get("data"))
+        return ModelList(_model_info(self.provider_key, row) for row in rows)
+
     async def _count_tokens(self, request: ProviderRequest) -> TokenCount:
         try:
             view = await self._look()
@@ -211,40 +213,6 @@ class _StillLoading(Exception):
     """The server is there and loads its model."""
 
 
-async def _deltas(reply: Reply, reader: ChatCompletionsReader) -> AsyncIterator[TextStreamDelta]:
-    """Read a reply, streamed or whole, to its last delta."""
-    if reply.content_type != "text/event-stream":
-        body = await reply.read()
-        if "json" not in reply.content_type and not body.lstrip().startswith(b"{"):
-            raise reply.not_json(body)
-        for delta in reader.read(body.decode("utf-8", "replace")):
-            yield delta
-        yield reader.last()
-        return
-    parser = SseParser()
-    chunks = reply.chunks()
-    async for chunk in chunks:
-        for event in parser.feed(chunk):
-            for delta in reader.read(event.data, event=event.event):
-                yield delta
-        if reader.done:
-            await _drain(chunks)
-            break
-    else:
-        for event in parser.close():
-            for delta in reader.read(event.data, event=event.event):
-                yield delta
-    yield reader.last()
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read the end behind the end mark, so that the connection can serve again; not at the price of a wait."""
-    with contextlib.suppress(TimeoutError, StreamBroken):
-        async with asyncio.timeout(DRAIN_LIMIT_S):
-            async for _ in chunks:
-                pass
-
-
 def _view(models: JsonValue, model_id: str) -> ServerView:
     rows = objects_of(object_of(models).get("data"))
     names = tuple(dict.fromkeys(name for row in rows for name in _names(row)))
@@ -253,6 +221,21 @@ def _view(models: JsonValue, model_id: str) -> ServerView:
     row = next((row for row in rows if model_id in _names(row)), rows[0] if len(rows) == 1 else {})
     window = int_of(row.get("max_model_len")) or int_of(object_of(row.get("meta")).get("n_ctx"))
     return ServerView(dialect, names, window)
+
+
+def _model_info(provider_key: str, row: JsonObject) -> ModelInfo:
+    meta = object_of(row.get("meta"))
+    window = int_of(meta.get("n_ctx")) or int_of(row.get("max_model_len"))
+    n_params = int_of(meta.get("n_params"))
+    return ModelInfo(
+        model=LanguageModel(provider_key, text_of(row.get("id")) or "unnamed"),
+        loaded=True if window is not None else None,
+        size_bytes=int_of(meta.get("size")),
+        parameters=None if n_params is None else count(n_params),
+        quantization=text_of(meta.get("ftype")) or None,
+        trained_window=int_of(meta.get("n_ctx_train")),
+        loaded_window=window,
+    )
 
 
 def _names(row: JsonObject) -> list[str]:

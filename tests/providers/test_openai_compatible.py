@@ -182,7 +182,7 @@ def test_every_setting_goes_out_by_the_servers_name_or_comes_back_as_a_warning(s
     assert {name: body[name] for name in body.keys() - {"messages", "model", "stream", "stream_options", "return_progress"}} == {
         "max_tokens": 5, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": 1, "stop": ["END"],
         "presence_penalty": 0.1, "frequency_penalty": 0.2, "repeat_penalty": 1.1, "reasoning_effort": "high",
-        "user": "me", "mirostat": 2,
+        "user": "me", "mirostat": 2, "chat_template_kwargs": {"reasoning_effort": "high"},
     }  # fmt: skip
     assert [warning.setting for warning in result.warnings] == ["num_ctx", "keep_alive"]
 
