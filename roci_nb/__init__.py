@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from roci_nb.loop import run as run
     from roci_nb.providers.base import Provider as Provider
     from roci_nb.providers.embedded import EmbeddedProvider as EmbeddedProvider
+    from roci_nb.providers.ollama import OllamaModel as OllamaModel
+    from roci_nb.providers.ollama import OllamaProvider as OllamaProvider
     from roci_nb.providers.openai_compatible import OpenAiCompatibleProvider as OpenAiCompatibleProvider
     from roci_nb.providers.registry import provider_for as provider_for
     from roci_nb.providers.registry import register_provider as register_provider
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from roci_nb.types.messages import ImagePart as ImagePart
     from roci_nb.types.messages import ModelMessage as ModelMessage
     from roci_nb.types.messages import TextPart as TextPart
+    from roci_nb.types.model_info import ModelInfo as ModelInfo
+    from roci_nb.types.model_info import ModelList as ModelList
     from roci_nb.types.models import LanguageModel as LanguageModel
     from roci_nb.types.progress import Progress as Progress
     from roci_nb.types.requests import ProviderRequest as ProviderRequest
@@ -87,11 +91,13 @@ _HOMES = {
     "roci_nb.loop": ("run",),
     "roci_nb.providers.base": ("Provider",),
     "roci_nb.providers.embedded": ("EmbeddedProvider",),
+    "roci_nb.providers.ollama": ("OllamaModel", "OllamaProvider"),
     "roci_nb.providers.openai_compatible": ("OpenAiCompatibleProvider",),
     "roci_nb.providers.registry": ("provider_for", "register_provider"),
     "roci_nb.providers.transport": ("Timeouts",),
     "roci_nb.types.events": ("GenerationWarning", "TextStreamDelta"),
     "roci_nb.types.messages": ("ImagePart", "ModelMessage", "TextPart"),
+    "roci_nb.types.model_info": ("ModelInfo", "ModelList"),
     "roci_nb.types.models": ("LanguageModel",),
     "roci_nb.types.progress": ("Progress",),
     "roci_nb.types.requests": ("ProviderRequest", "RequestPreview", "TokenCount"),

@@ -1,4 +1,4 @@
-"""Bytes to events: server-sent events, split by ourselves.
+"""Bytes to lines and events: NDJSON and server-sent events, split by ourselves.
 
 ``httpx``'s line splitting breaks on U+2028, U+0085 and others inside a JSON string (PROTOCOLS G.1); here only the
 standard's line ends count, whole lines are decoded, and a broken UTF-8 sequence becomes U+FFFD.
@@ -26,21 +26,14 @@ class ServerSentEvent:
     event: str = "message"
 
 
-class _Lines:
-    """Splits a byte stream into lines; the line ends are given, the rest is kept until it is whole."""
+class LineSplitter:
+    """Splits a byte stream at LF, and at nothing else; what follows the last one is kept until it is whole."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
-        self._after_cr = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the lines that ``chunk`` completes: CR LF, LF or CR end a line, also across chunks."""
-        if self._after_cr and chunk:
-            self._after_cr = False
-            chunk = chunk.removeprefix(b"\n")
-        if b"\r" in chunk:
-            self._after_cr = chunk.endswith(b"\r")
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        """Yield the lines that ``chunk`` completes."""
         head, newline, rest = chunk.rpartition(b"\n")
         if not newline:
             self._keep(chunk)
@@ -62,11 +55,28 @@ class _Lines:
         return rest
 
 
+class _SseLines(LineSplitter):
+    """Lines of an event stream: CR LF, LF or CR end one, also across chunks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return super().feed(chunk)
+
+
 class SseParser:
     """Server-sent events out of chunks of bytes, split anywhere."""
 
     def __init__(self) -> None:
-        self._lines = _Lines()
+        self._lines = _SseLines()
         self._data: list[str] = []
         self._event = ""
         self._first = True

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ProviderFactory: TypeAlias = "Callable[[str, RociConfig], Provider]"
 
 _BUILT_IN = {
+    "ollama": ("roci_nb.providers.ollama", "OllamaProvider"),
     "openai-compatible": ("roci_nb.providers.openai_compatible", "OpenAiCompatibleProvider"),
     "embedded": ("roci_nb.providers.embedded", "EmbeddedProvider"),
 }

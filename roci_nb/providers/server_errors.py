@@ -65,8 +65,11 @@ _NO_MODEL = re.compile(
     r"|file does not exist",
     re.IGNORECASE,
 )
+_KEY = re.compile(r"\bsk-[\w*:.-]{6,}")
 _FEATURES = {
-    "images": re.compile(r"image input is not supported|does not support (vision|images?)|mmproj", re.IGNORECASE),
+    "images": re.compile(
+        r"image input is not supported|does not support (vision|images?|multimodal)|mmproj", re.IGNORECASE
+    ),
     "thinking": re.compile(r"does not support (thinking|reasoning)", re.IGNORECASE),
     "tools": re.compile(
         r"does not support tools|tool choice requires|tool-call-parser|tools.*not supported", re.IGNORECASE
@@ -84,7 +87,7 @@ def error_from_reply(
     location: str | None = None,
 ) -> RociError:
     """Map a refusal to our error. ``status`` is None for an error inside a stream that began well."""
-    raw = body.decode("utf-8", "replace")
+    raw = _KEY.sub("[redacted]", body.decode("utf-8", "replace"))  # some quote the key that they refuse
     complaint = complaint_of(raw)
     text = clip(one_line(complaint.text), 300)
     known = _known_error(status, complaint, text, raw, addressee)
@@ -175,13 +178,13 @@ def complaint_of(raw: str) -> Complaint:
     if not isinstance(inner, dict):
         return Complaint(json.dumps(inner))
     text = inner.get("message")
-    code = inner.get("type") or inner.get("code")
+    code = f"{inner.get('type') or ''} {inner.get('code') or ''}".strip()
     return _with_counts(
         Complaint(
             str(text) if text is not None else json.dumps(inner),
             _count(inner.get("n_prompt_tokens")),
             _count(inner.get("n_ctx")),
-            f"{code or ''}",
+            code,
         )
     )
 
