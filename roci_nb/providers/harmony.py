@@ -52,8 +52,9 @@ class HarmonyText:
 
     def feed(self, text: str) -> Iterator[HarmonyPiece]:
         """Yield what can be told; a possible beginning of a mark is held back."""
-        if not self._held and "<" not in text and not self._in_header:
-            yield self._piece(text)  # the usual case
+        if not self._held and "<" not in text:  # the usual case
+            if text:
+                yield self._piece(text)
             return
         self._held += text
         yield from self._read()

@@ -31,6 +31,7 @@ from roci_nb import (
     stream_text_sync,
 )
 from roci_nb.types.messages import ImagePart
+from roci_nb.types.tools import ToolCall, ToolDefinition
 from tests.servers.recorded import exchanges
 from tests.servers.scripted import (
     Reset,
@@ -62,8 +63,8 @@ def provider(server, model="phi4", **options):
     return OpenAiCompatibleProvider(model, server.url, **options)
 
 
-def ask(server, *, model="phi4", settings=None, prompt="Hello", **options):
-    return generate_text_sync(provider(server, model, **options), prompt, settings)
+def ask(server, *, model="phi4", settings=None, prompt="Hello", tools=(), **options):
+    return generate_text_sync(provider(server, model, **options), prompt, settings, tools)
 
 
 def sent(server) -> dict:
@@ -499,3 +500,67 @@ def test_a_provider_serves_a_second_loop_and_the_hooks_serve_any(server):
         return text
 
     assert asyncio.run(on_this_loop()) == "Hi"
+
+
+# Tools
+
+WEATHER = ToolDefinition(
+    name="get_weather",
+    description="Get the weather",
+    parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+)
+
+
+@pytest.mark.parametrize("name", ["chat_tool", "chat_tool_no_stream"])
+def test_a_tool_call_comes_once_and_whole(server, name):
+    replay(server, name)
+    deltas = list(stream_text_sync(provider(server, "/models/nano.gguf"), "Weather in Paris?", tools=[WEATHER]))
+    [call] = [delta.tool_call for delta in deltas if delta.tool_call]
+    assert (call.name, call.arguments) == ("get_weather", {"city": "Paris"})
+    assert call.id
+    assert deltas[-1].finish_reason == "tool_calls"
+    assert sent(server)["tools"][0]["function"]["name"] == "get_weather"
+
+
+def test_a_tools_result_goes_back_with_its_call_and_its_thoughts(server):
+    replay(server, "chat_tool_result")
+    call = ToolCall(name="get_weather", arguments={"city": "Paris"}, id="c1")
+    messages = [
+        ModelMessage.user("Weather in Paris?"),
+        ModelMessage.assistant("", reasoning="I need the tool.", tool_calls=(call,)),
+        ModelMessage.tool('{"degrees": 18}', tool_call_id="c1", tool_name="get_weather"),
+    ]
+    result = generate_text_sync(provider(server, "/models/nano.gguf"), messages, tools=[WEATHER])
+    assert result.finish_reason == "stop"
+    assert result.text
+    _, asked, answered = sent(server)["messages"]
+    assert asked["reasoning_content"] == "I need the tool."
+    assert asked["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}
+    ]
+    assert answered == {"role": "tool", "content": '{"degrees": 18}', "tool_call_id": "c1", "name": "get_weather"}
+
+
+def test_a_call_that_leaks_into_the_text_of_gpt_oss_is_a_call(server):
+    leak = '<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{"city":"Paris"}<|call|>'
+    server.routes[CHAT] = sse(chat_chunk("On it. "), chat_chunk(leak), chat_chunk(finish="stop"))
+    result = ask(server, model="gpt-oss-20b", tools=[WEATHER])
+    assert [(call.name, call.arguments) for call in result.tool_calls] == [("get_weather", {"city": "Paris"})]
+    assert (result.text, result.finish_reason) == ("On it. ", "tool_calls")
+
+
+def test_effort_off_hides_the_thoughts_of_gpt_oss_and_says_so(server):
+    server.routes[CHAT] = sse(chat_chunk(reasoning_content="hm"), chat_chunk("Hi"), chat_chunk(finish="stop"))
+    result = ask(server, model="gpt-oss-20b", settings=GenerationSettings(reasoning_effort="off"))
+    assert (result.reasoning, result.text) == ("", "Hi")
+    assert sent(server)["reasoning_effort"] == "low"
+    assert [warning.setting for warning in result.warnings if warning.setting] == ["reasoning_effort"]
+    assert ask(server, settings=GenerationSettings(reasoning_effort="off")).reasoning == "hm"
+    assert sent(server)["reasoning_effort"] == "none"
+
+
+def test_the_models_of_a_server_are_listed_with_their_windows(server):
+    server.routes[MODELS] = LLAMA["models"].script()
+    [info] = asyncio.run(provider(server).list_models())
+    assert (info.loaded_window, info.trained_window, info.size_bytes) == (1024, 131072, 1000128)
+    assert info.quantization == "F16"
