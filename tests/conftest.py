@@ -19,6 +19,8 @@ from tests.servers.scripted import ScriptedServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytest_plugins = ["tests.engines"]
+
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
@@ -65,7 +67,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     require_browser()
     lab, process = start_lab(tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("configuration"))
     yield lab
-    process.terminate()
+    assert process.stdin is not None
+    process.stdin.close()  # its lifeline
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:

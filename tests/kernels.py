@@ -16,6 +16,21 @@ from jupyter_client.manager import KernelManager
 ROOT = Path(__file__).parent.parent
 
 
+_JUPYTER_FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+_OF_THE_DEVELOPER = ("OPENAI_", "OLLAMA_", "LMSTUDIO_", "ROCI_")
+
+
+def environment(folder: Path, **env: str) -> dict[str, str]:
+    """What a kernel or a JupyterLab is given: this checkout, folders of its own, and no key or server of the developer's."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OF_THE_DEVELOPER) or name == "ROCI_NB_CACHE"
+    }
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**inherited, "PYTHONPATH": path, **{name: str(folder / name.lower()) for name in _JUPYTER_FOLDERS}, **env}
+
+
 class ThisPython(KernelSpecManager):
     """A kernel of the Python that runs the tests."""
 
@@ -34,7 +49,8 @@ class Running:
     updates: int = 0
     status: str | None = None
     idle: bool = False
-    _displays: dict[str, int] = field(default_factory=dict)
+    _displays: dict[str, list[int]] = field(default_factory=dict)
+    _clear_next: bool = False
 
     @property
     def done(self) -> bool:
@@ -56,10 +72,12 @@ class Running:
         )
 
     def take(self, kind: str, content: dict) -> None:
+        if self._clear_next and kind in ("display_data", "execute_result", "stream", "error"):
+            self._clear()
         if kind in ("display_data", "execute_result"):
             display_id = content.get("transient", {}).get("display_id")
             if display_id is not None:
-                self._displays[display_id] = len(self.outputs)
+                self._displays.setdefault(display_id, []).append(len(self.outputs))
             self.outputs.append({"output_type": kind, "data": content["data"], "metadata": content["metadata"]})
         elif kind == "update_display_data":
             self.updates += 1
@@ -67,14 +85,21 @@ class Running:
         elif kind in ("stream", "error"):
             self.outputs.append({"output_type": kind, **content})
         elif kind == "clear_output":
-            self.outputs.clear()
+            if content["wait"]:
+                self._clear_next = True
+            else:
+                self._clear()
         elif kind == "status" and content["execution_state"] == "idle":
             self.idle = True
 
     def update(self, content: dict) -> None:
-        index = self._displays.get(content["transient"]["display_id"])
-        if index is not None:
+        for index in self._displays.get(content["transient"]["display_id"], ()):
             self.outputs[index] |= {"data": content["data"], "metadata": content["metadata"]}
+
+    def _clear(self) -> None:
+        self.outputs.clear()
+        self._displays.clear()
+        self._clear_next = False
 
     def wait(self, timeout: float = 120) -> Running:
         self.kernel.pump(lambda: self.done, timeout)
@@ -91,10 +116,7 @@ class Kernel:
 
     def __init__(self, folder: Path, **env: str) -> None:
         self._manager = KernelManager(kernel_spec_manager=ThisPython())
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._manager.start_kernel(
-            cwd=str(folder), env={**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(folder / "ipython"), **env}
-        )
+        self._manager.start_kernel(cwd=str(folder), env=environment(folder, **env))
         self._client = self._manager.client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=120)

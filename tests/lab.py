@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.kernels import environment
+
 CHROMIUM = os.environ.get("ROCI_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -28,6 +30,18 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Its standard input is its lifeline: a test run that is killed takes JupyterLab, and that its kernels, with it.
+_SERVER = """
+import os, signal, sys, threading
+
+def follow():
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=follow, daemon=True).start()
+from jupyterlab.labapp import main
+sys.exit(main())
+"""
 _READY = """
     await p.context.ready; await p.revealed; await p.sessionContext.ready;
     const kernel = p.sessionContext.session.kernel; await kernel.info;
@@ -39,12 +53,17 @@ _READY = """
 
 
 def require_browser() -> None:
-    """Skip without a browser; in CI a missing one is a failure."""
-    if CHROMIUM is None:
+    """Skip without a browser; in CI, or with ROCI_REQUIRE_BROWSER, a missing one is a failure."""
+    packages = [name for name in ("jupyterlab", "playwright") if importlib.util.find_spec(name) is None]
+    if packages:
+        missing = f"no {' and '.join(packages)}: pip install {' '.join(packages)}"
+    elif CHROMIUM is None:
         missing = "no chromium: install it (apt install chromium), or set ROCI_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    else:
+        return
+    if os.environ.get("CI") or os.environ.get("ROCI_REQUIRE_BROWSER"):
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @dataclass(frozen=True)
@@ -62,20 +81,15 @@ def start_lab(root: Path, configuration: Path) -> tuple[Lab, subprocess.Popen[by
         port = free.getsockname()[1]
     token = secrets.token_hex(12)
     url = f"http://127.0.0.1:{port}"
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    folders = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "IPYTHONDIR": "ipython",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-    }
-    env = {**os.environ, "PYTHONPATH": path, **{name: str(configuration / folder) for name, folder in folders.items()}}
+    env = environment(
+        configuration,
+        JUPYTERLAB_SETTINGS_DIR=str(configuration / "settings"),
+        JUPYTERLAB_WORKSPACES_DIR=str(configuration / "workspaces"),
+    )
     command = [
         sys.executable,
-        "-m",
-        "jupyterlab",
+        "-c",
+        _SERVER,
         "--allow-root",
         "--no-browser",
         "--ip=127.0.0.1",
@@ -90,7 +104,7 @@ def start_lab(root: Path, configuration: Path) -> tuple[Lab, subprocess.Popen[by
     ]
     log = configuration / "server.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -148,6 +162,27 @@ class Notebook:
             timeout=timeout_s * 1000,
         )
 
+    def wait_for_text(self, index: int, text: str, timeout_s: float = 60) -> None:
+        """Wait until the cell's output area shows the text: a widget's too, which is in no output's data."""
+        self.page.wait_for_function(
+            """([i, text]) => window.jupyterapp.shell.currentWidget.content.widgets[i].outputArea.node
+                .textContent.includes(text)""",
+            arg=[index, text],
+            timeout=timeout_s * 1000,
+        )
+
+    def reload(self) -> None:
+        """Load the page again, as F5 does; the kernel goes on."""
+        self.page.reload(wait_until="domcontentloaded")
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until a cell that is run is not lost."""
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined", timeout=120_000
+        )
+        self.js(_READY)
+
     def interrupt(self) -> None:
         self.js("await app.commands.execute('notebook:interrupt-kernel');")
 
@@ -188,8 +223,5 @@ def open_notebook(lab: Lab, context, cells: tuple[str, ...]) -> Notebook:
     (lab.root / name).write_text(json.dumps(document))
     notebook = Notebook(context.new_page(), lab.root / name)
     notebook.page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}&reset", wait_until="domcontentloaded")
-    notebook.page.wait_for_function(
-        "() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined", timeout=120_000
-    )
-    notebook.js(_READY)
+    notebook.wait_ready()
     return notebook

@@ -21,7 +21,7 @@ class Exchange:
     method: str
     path: str
     status: int
-    content_type: str
+    content_type: str | None
     chunked: bool
     body: bytes
 
@@ -49,7 +49,7 @@ def exchanges(server: str) -> dict[str, Exchange]:
             method=row["method"],
             path=row["path"],
             status=row["status"],
-            content_type=row["content_type"] or "",
+            content_type=row["content_type"],
             chunked=row["chunked"],
             body=row["body"].encode(),
         )

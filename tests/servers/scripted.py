@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -93,7 +94,16 @@ class Connection:
 
     def __init__(self) -> None:
         self.closed = threading.Event()
+        """The client hung up. The server's own end of the connection does not count."""
+        self.closed_at: float | None = None
+        """When it did, in ``time.monotonic`` seconds."""
         self.stalled = threading.Event()
+        self.ended = threading.Event()
+        """The script is at its end."""
+
+    def client_closed(self) -> None:
+        self.closed_at = time.monotonic()
+        self.closed.set()
 
 
 class ScriptedServer:
@@ -103,6 +113,8 @@ class ScriptedServer:
         self.routes: dict[str, Script | Handler] = dict(routes or {})
         self.requests: list[Request] = []
         self.connections: list[Connection] = []
+        self.faults: list[BaseException] = []
+        """What a handler raised: the test's own mistake, which leaving the server's block tells."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
 
@@ -118,6 +130,8 @@ class ScriptedServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        if self.faults:
+            raise self.faults[0]
 
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
@@ -157,16 +171,21 @@ class ScriptedServer:
         self.requests.append(request)
         self.connections.append(connection)
         found = self.routes.get(f"{request.method} {request.path}", json_reply(NOT_FOUND, 404))
-        hangs_up = asyncio.ensure_future(reader.read())
-        hangs_up.add_done_callback(lambda _: connection.closed.set())
         try:
-            for step in found(request) if callable(found) else found:
+            script = found(request) if callable(found) else found
+        except Exception as fault:  # noqa: BLE001 - raised where the server's block ends
+            self.faults.append(fault)
+            return
+        hangs_up = asyncio.ensure_future(_client_hangs_up(reader, connection))
+        try:
+            for step in script:
                 await self._perform(step, writer, connection, hangs_up)
         finally:
+            connection.ended.set()
             hangs_up.cancel()
 
     async def _perform(
-        self, step: Step, writer: asyncio.StreamWriter, connection: Connection, hangs_up: asyncio.Future[bytes]
+        self, step: Step, writer: asyncio.StreamWriter, connection: Connection, hangs_up: asyncio.Future[None]
     ) -> None:
         match step:
             case Send(pieces):
@@ -183,6 +202,12 @@ class ScriptedServer:
                 raw = writer.get_extra_info("socket")
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.transport.abort()
+
+
+async def _client_hangs_up(reader: asyncio.StreamReader, connection: Connection) -> None:
+    with contextlib.suppress(ConnectionError):  # an RST is a way to hang up, too
+        await reader.read()
+    connection.client_closed()
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Request:
