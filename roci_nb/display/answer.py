@@ -41,19 +41,22 @@ class OutputBundle:
     metadata: dict[str, JsonValue]
 
 
-def running_html(segments: AnswerSegments) -> str:
+def running_html(segments: AnswerSegments, *, heading: str | None = None) -> str:
     """Show an answer that is still coming: its phase, or its thoughts, or its text so far."""
-    warnings = "".join(
-        element("div", f"⚠ {warning}", style=f"color:{_AMBER};{_SMALL}") for warning in segments.warnings
-    )
+    above = _heading(heading)
+    above += "".join(element("div", f"⚠ {warning}", style=f"color:{_AMBER};{_SMALL}") for warning in segments.warnings)
     if segments.answering:
         thought = _thought(segments.thought_line(), segments.reasoning) if segments.reasoning else ""
-        return warnings + thought + render_markdown(segments.text) + element("span", "▌", aria_hidden="true")
+        return above + thought + render_markdown(segments.text) + element("span", "▌", aria_hidden="true")
     line = element("div", f"◐ {segments.phase_line()}", role="status", style=f"color:{_GREY};{_SMALL}")
     if not segments.reasoning:
-        return warnings + line
+        return above + line
     tail = "\n".join(segments.reasoning[-1000:].splitlines()[-5:])
-    return warnings + line + element("div", tail, style=f"{_BOX};{_SMALL};max-height:7.5em;overflow:hidden")
+    return above + line + element("div", tail, style=f"{_BOX};{_SMALL};max-height:7.5em;overflow:hidden")
+
+
+def _heading(line: str | None) -> str:
+    return "" if line is None else element("div", line, style=f"margin-bottom:.5em;color:{_GREY};{_SMALL}")
 
 
 def notice_html(line: str) -> Html:
@@ -62,12 +65,18 @@ def notice_html(line: str) -> Html:
 
 
 def final_bundle(
-    result: GenerateTextResult, footer: Footer, *, thought: str = "", problem: str | None = None
+    result: GenerateTextResult,
+    footer: Footer,
+    *,
+    heading: str | None = None,
+    thought: str = "",
+    problem: str | None = None,
 ) -> OutputBundle:
     """Show an answer that is done, stopped or broken: static HTML, and the answer's source as plain text."""
     notices = (*footer.notices, f"⚠ {problem}") if problem else footer.notices
     html = "".join(
         (
+            _heading(heading),
             _thought(thought, result.reasoning) if result.reasoning else "",
             render_markdown(result.text),
             footer_html(Footer(footer.facts, notices)),

@@ -45,15 +45,15 @@ class AnswerView(Protocol):
         """Leave nothing that looks alive: the answer failed before its first word."""
 
 
-def view_for(shell: InteractiveShell) -> AnswerView:
-    """Choose the view that the front end can serve."""
+def view_for(shell: InteractiveShell, *, heading: str | None = None) -> AnswerView:
+    """Choose the view that the front end can serve; ``heading`` stands above the answer."""
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
-        return TextView(final=False)
+        return TextView(heading, final=False)
     if os.environ.get(LIVE_VARIABLE) == "text":
-        return TextView(final=True)
+        return TextView(heading, final=True)
     # A front end with cells sends the id of the one that runs; nbclient and papermill do not (NOTEBOOK 11).
-    return CellView() if _cell_id(shell) is not None else FinalView()
+    return CellView(heading) if _cell_id(shell) is not None else FinalView(heading)
 
 
 def _cell_id(shell: InteractiveShell) -> str | None:
@@ -66,8 +66,9 @@ def _cell_id(shell: InteractiveShell) -> str | None:
 class _View:
     """What all views share: the fold, and the final output."""
 
-    def __init__(self) -> None:
+    def __init__(self, heading: str | None = None) -> None:
         self.segments = AnswerSegments()
+        self._heading = heading
 
     def add(self, delta: TextStreamDelta) -> None:
         self.segments.add(delta)
@@ -81,7 +82,7 @@ class _View:
     def bundle(self, result: GenerateTextResult, host: str | None, problem: str | None) -> OutputBundle:
         footer = footer_of(result, host=host, received=self.segments.received)
         thought = self.segments.thought_line() if self.segments.reasoning else ""
-        return final_bundle(result, footer, thought=thought, problem=problem)
+        return final_bundle(result, footer, heading=self._heading, thought=thought, problem=problem)
 
 
 class FinalView(_View):
@@ -98,8 +99,8 @@ class FinalView(_View):
 class CellView(_View):
     """One output in a notebook's cell, updated in place: HTML of our own, and static at the end."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, heading: str | None = None) -> None:
+        super().__init__(heading)
         self._handle: DisplayHandle | None = None
         self._shown_answer = False
         # What fails at once leaves no output but its error.
@@ -118,7 +119,7 @@ class CellView(_View):
         now = time.monotonic()
         if now < self._next_update:
             return
-        html = running_html(self.segments)
+        html = running_html(self.segments, heading=self._heading)
         self._show({"text/html": html, "text/plain": self.segments.text or self.segments.phase_line()}, {})
         spent = time.monotonic() - now
         self._next_update = now + max(SHORTEST_INTERVAL_S, 1.4 * len(html) / BYTES_PER_SECOND, 5 * spent)
@@ -146,9 +147,11 @@ class CellView(_View):
 class TextView(_View):
     """Plain text as it comes; ``final`` adds the static output for a notebook that is executed."""
 
-    def __init__(self, *, final: bool) -> None:
-        super().__init__()
+    def __init__(self, heading: str | None = None, *, final: bool) -> None:
+        super().__init__(heading)
         self._final = final
+        if heading is not None:
+            self._write(f"{heading}\n")
         self._phase_line = ""
         self._next_line = 0.0
 

@@ -108,7 +108,7 @@ class RociMagics(Magics):
         from roci_nb.loop import iterate_blocking
 
         provider, request = in_force.provider, in_force.request
-        view = view_for(self.shell)
+        view = view_for(self.shell, heading=None if in_force.choice is None else str(in_force.choice))
         fold = AnswerFold(provider.model, request)
         answer = iterate_blocking(lambda: answer_deltas(provider, request), on_wait=view.tick)
         try:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from roci_nb.config import RociConfig
 from roci_nb.errors import ConfigError
+from roci_nb.loop import call_blocking
+from roci_nb.providers.discovery import find_servers
 from roci_nb.providers.registry import provider_for
+from roci_nb.session.choice import Choice, choose_model
 from roci_nb.session.command import setting_value
 from roci_nb.types.messages import ModelMessage
 from roci_nb.types.requests import ProviderRequest
@@ -17,11 +20,6 @@ if TYPE_CHECKING:
     from roci_nb.providers.base import Provider
     from roci_nb.session.command import Command
 
-NO_MODEL = (
-    "no model is chosen: %roci use PROVIDER:MODEL (such as openai-compatible:my-model), "
-    "or try one without a server: %%roci embedded:smollm2-135m"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class InForce:
@@ -29,6 +27,8 @@ class InForce:
 
     provider: Provider
     request: ProviderRequest
+    choice: Choice | None = None
+    """Set where the model was chosen for the user."""
 
 
 @dataclass(slots=True)
@@ -37,6 +37,8 @@ class Session:
 
     model: str | None = None
     settings: GenerationSettings = field(default_factory=GenerationSettings)
+    last_used: str | None = None
+    _found: Choice | None = None
 
     def use(self, selector: str) -> Provider:
         """Choose the model of the cells to come; raises where there can't be one of that name."""
@@ -54,15 +56,24 @@ class Session:
             self.settings = self.settings | GenerationSettings(**{name: value})  # type: ignore[arg-type]
 
     def in_force(self, command: Command) -> InForce:
-        """Work out who is asked what: line over session over configuration. Raises ``ConfigError``."""
-        config = RociConfig.from_env()
-        selector = command.model or self.model or config.model
-        if selector is None:
-            raise ConfigError(NO_MODEL)
+        """Work out who is asked what: line over session over configuration. Raises ``ConfigError``.
+
+        Where none of them names a model, it is the one last used in this kernel, or the one that the servers leave
+        no doubt about; that is found once and kept.
+        """
         if not command.prompt.strip():
             raise ConfigError("the cell holds no prompt: write one below %%roci")
+        config = RociConfig.from_env()
+        selector = command.model or self.model or config.model or self.last_used
+        choice = None
+        if selector is None:
+            choice = self._found = self._found or choose_model(call_blocking(lambda: find_servers(config)))
+            selector = choice.selector
         said = [ModelMessage.user(command.prompt)]
         if command.system is not None:
             said.insert(0, ModelMessage.system(command.system))
         settings = config.settings | self.settings | command.settings
-        return InForce(provider_for(selector, config), ProviderRequest(messages=tuple(said), settings=settings))
+        provider = provider_for(selector, config)
+        if choice is None:
+            self.last_used = str(provider.model)
+        return InForce(provider, ProviderRequest(messages=tuple(said), settings=settings), choice)

@@ -23,7 +23,10 @@ FLOWING = [head(), send(f"data: {json.dumps(chat_chunk('Half an answer'))}\n\n")
 def server(scripted, kernel):
     scripted.routes |= {MODELS: LLAMA_MODELS, CHAT: ANSWER}
     setup = kernel.run(
-        f"import os\nos.environ['OPENAI_COMPAT_BASE_URL'] = {scripted.url!r}\n%unload_ext roci_nb\n%load_ext roci_nb"
+        "import os\n"
+        f"os.environ['OPENAI_COMPAT_BASE_URL'] = {scripted.url!r}\n"
+        "os.environ['OLLAMA_BASE_URL'] = os.environ['LMSTUDIO_BASE_URL'] = 'http://127.0.0.1:9'\n"
+        "%unload_ext roci_nb\n%load_ext roci_nb"
     )
     assert setup.error is None
     return scripted
@@ -113,8 +116,6 @@ def test_the_configuration_names_the_model_where_nothing_else_does(kernel, serve
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("%%roci\nHello", "no model is chosen: %roci use"),
-        ("%%roci\nHello", "%%roci embedded:smollm2-135m"),
         ("%%roci openai-compatible:phi4\n\n", "the cell holds no prompt"),
         ("%%roci openai-compatible:phi4 --temprature 1\nHello", "did you mean --temperature?"),
         ("%%roci openai-compatible:phi4 -t hot\nHello", "temperature must be a number from 0 to 5, not 'hot'"),
@@ -134,6 +135,32 @@ def test_bad_input_is_one_clear_line_without_a_traceback(kernel, server, code, t
     assert told in cell.error
     assert "\n" not in cell.error
     assert cell.data == []
+
+
+def test_the_only_model_of_the_servers_is_found_once_and_said_in_the_cell(kernel, server):
+    for _ in range(2):
+        cell = kernel.run("%%roci\nHello")
+        assert cell.error is None
+        html = cell.data[0]["text/html"]
+        assert "openai-compatible:phi4 · the only model loaded · keep: %roci use openai-compatible:phi4" in html
+    assert len(server.asked("/v1/models")) == 3  # once to find it, and once for each answer
+    kernel.run("%roci use openai-compatible:phi4")
+    assert "the only model" not in kernel.run("%%roci\nHello").data[0]["text/html"]
+
+
+def test_the_model_last_used_answers_again(kernel, server):
+    kernel.run("%%roci openai-compatible:other\nHello")
+    kernel.run("%%roci\nHello")
+    assert asked(server)["model"] == "other"
+
+
+def test_no_model_at_all_is_one_error_with_the_fixes(kernel, server):
+    kernel.run("os.environ['OPENAI_COMPAT_BASE_URL'] = 'http://127.0.0.1:9'")
+    cell = kernel.run("%%roci\nHello")
+    assert "no server answers (Ollama at http://127.0.0.1:9, LM Studio at http://127.0.0.1:9" in cell.error
+    assert "%roci use" in cell.error
+    assert "%%roci embedded:smollm2-135m" in cell.error
+    assert "\n" not in cell.error
 
 
 def test_no_server_says_how_to_start_one(kernel, server):
