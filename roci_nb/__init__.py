@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from roci_nb.loop import run as run
     from roci_nb.providers.base import Provider as Provider
     from roci_nb.providers.embedded import EmbeddedProvider as EmbeddedProvider
+    from roci_nb.providers.lmstudio import LmStudioModel as LmStudioModel
+    from roci_nb.providers.lmstudio import LmStudioProvider as LmStudioProvider
     from roci_nb.providers.ollama import OllamaModel as OllamaModel
     from roci_nb.providers.ollama import OllamaProvider as OllamaProvider
+    from roci_nb.providers.openai import OpenAiProvider as OpenAiProvider
     from roci_nb.providers.openai_compatible import OpenAiCompatibleProvider as OpenAiCompatibleProvider
     from roci_nb.providers.registry import provider_for as provider_for
     from roci_nb.providers.registry import register_provider as register_provider
@@ -91,7 +94,9 @@ _HOMES = {
     "roci_nb.loop": ("run",),
     "roci_nb.providers.base": ("Provider",),
     "roci_nb.providers.embedded": ("EmbeddedProvider",),
+    "roci_nb.providers.lmstudio": ("LmStudioModel", "LmStudioProvider"),
     "roci_nb.providers.ollama": ("OllamaModel", "OllamaProvider"),
+    "roci_nb.providers.openai": ("OpenAiProvider",),
     "roci_nb.providers.openai_compatible": ("OpenAiCompatibleProvider",),
     "roci_nb.providers.registry": ("provider_for", "register_provider"),
     "roci_nb.providers.transport": ("Timeouts",),

@@ -32,11 +32,14 @@ _OURS = ("stream", "stream_options", "messages", "model")
 
 
 def request_body(
-    request: ProviderRequest, model_id: str, dialect: Dialect
+    request: ProviderRequest, model_id: str, dialect: Dialect, *, name: str | None = None
 ) -> tuple[JsonObject, tuple[GenerationWarning, ...]]:
-    """Write a request. Unset is not sent; ``extra`` goes out as it is, but can't turn streaming off."""
+    """Write a request. Unset is not sent; ``extra`` goes out as it is, but can't turn streaming off.
+
+    ``name`` is what the server calls the model where that differs from ``model_id``, which tells its family.
+    """
     body: JsonObject = {
-        "model": model_id,
+        "model": name or model_id,
         "messages": messages_body(request.messages, dialect.reasoning_field),
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -67,7 +70,7 @@ def _write_settings(
         if name in dialect.missing:
             warnings.append(GenerationWarning(f"{name} is not sent: {dialect.missing[name]}", setting=name))
             continue
-        wire_name = STANDARD.get(name) or dialect.fields.get(name)
+        wire_name = dialect.fields.get(name) or STANDARD.get(name)
         if wire_name is None:
             warnings.append(GenerationWarning(f"{name} is sent, but {dialect.name} may not know it", setting=name))
         body[wire_name or name] = _setting(name, value)
@@ -103,7 +106,7 @@ def messages_body(messages: Sequence[ModelMessage], reasoning_field: str) -> lis
                 }
                 for call in message.tool_calls
             ]
-            if index >= begin and message.reasoning:
+            if index >= begin and message.reasoning and reasoning_field:
                 row[reasoning_field] = message.reasoning
         if message.role == "tool":
             row["tool_call_id"] = message.tool_call_id or ""

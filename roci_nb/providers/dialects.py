@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Dialect:
     """One server's ways.
 
-    ``fields`` maps our settings to its names, ``missing`` says of a setting why it is not sent. A setting that is in
-    neither goes out under its own name with a warning: nobody knows whether the server heeds it. ``reasoning_field``
-    takes thoughts back; ``template_effort`` repeats the effort for the chat template; ``any_json`` is whether a plain
-    ``json_object`` is understood.
+    ``fields`` maps our settings to its names where ``STANDARD`` does not, ``missing`` says of a setting why it is
+    not sent. A setting that is in neither goes out under its own name with a warning: nobody knows whether the server
+    heeds it. ``reasoning_field`` takes thoughts back, where it is not empty; ``template_effort`` repeats the effort for
+    the chat template; ``any_json`` is whether a plain ``json_object`` is understood.
     """
 
     name: str
@@ -59,6 +59,25 @@ VLLM = Dialect(
     "vLLM",
     fields={"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repetition_penalty"},
     missing={"num_ctx": f"{_FIXED_WINDOW} (--max-model-len)", "keep_alive": _NO_KEEP_ALIVE},
+)
+LM_STUDIO = Dialect(
+    "LM Studio",
+    fields={"top_k": "top_k", "repeat_penalty": "repeat_penalty"},
+    missing={"user": "LM Studio knows no users"},
+    any_json=False,
+)
+_OPENAI_HAS_NONE = "OpenAI has no such setting"
+OPENAI = Dialect(
+    "OpenAI",
+    fields={"max_tokens": "max_completion_tokens"},
+    missing={
+        "top_k": _OPENAI_HAS_NONE,
+        "min_p": _OPENAI_HAS_NONE,
+        "repeat_penalty": f"{_OPENAI_HAS_NONE}; frequency_penalty is the nearest",
+        "num_ctx": "the window is the model's",
+        "keep_alive": _NO_KEEP_ALIVE,
+    },
+    reasoning_field="",
 )
 UNKNOWN = Dialect(
     "this server",

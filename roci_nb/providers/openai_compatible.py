@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from roci_nb.config import RociConfig
 from roci_nb.errors import ModelNotFound, RociError, ServerError, ServerUnreachable
@@ -26,13 +27,14 @@ from roci_nb.types.progress import Progress
 from roci_nb.types.requests import RequestPreview, TokenCount
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from pydantic import JsonValue
 
     from roci_nb.types.json import JsonObject
     from roci_nb.types.requests import ProviderRequest
 
+RequestBody: TypeAlias = "tuple[JsonObject, tuple[GenerationWarning, ...]]"
 LOADING_POLL_S = 0.25
 """How often a llama-server that is loading is asked again; it answers 503 until it is ready."""
 LOOK_LIMIT_S = 5.0
@@ -41,11 +43,15 @@ LOOK_LIMIT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ServerView:
-    """What ``/v1/models`` tells: who answers, which models there are, and the loaded window in tokens."""
+    """What the server tells: who answers, which models there are, and the loaded window in tokens.
+
+    ``family`` is the model's where the server names it: what it is called may not say that it is a gpt-oss.
+    """
 
     dialect: Dialect = UNKNOWN
     models: tuple[str, ...] = ()
     window: int | None = None
+    family: str = ""
 
 
 class OpenAiCompatibleProvider(Provider):
@@ -56,6 +62,7 @@ class OpenAiCompatibleProvider(Provider):
     """
 
     provider_key: ClassVar[str] = "openai-compatible"
+    default_port: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -69,7 +76,8 @@ class OpenAiCompatibleProvider(Provider):
     ) -> None:
         super().__init__(model)
         config = config or RociConfig.from_env()
-        url = config.base_url(self.provider_key) if base_url is None else BaseUrl.parse(base_url)
+        parsed = None if base_url is None else BaseUrl.parse(base_url, default_port=self.default_port)
+        url = parsed or config.base_url(self.provider_key)
         refuse_if_leaving(url, local_only=config.local_only)
         choice = config.key_for(self.provider_key, url)
         key = api_key or (choice.key.get_secret_value() if choice.key is not None else None)
@@ -113,24 +121,39 @@ class OpenAiCompatibleProvider(Provider):
                 load_s = time.perf_counter() - waiting_since
                 yield TextStreamDelta(phase="loading", progress=Progress(f"loading {self.model.model_id}"))
                 await asyncio.sleep(LOADING_POLL_S)
-        body, warnings = request_body(request, self.model.model_id, view.dialect)
+        body, warnings = self._body(request, view)
         warnings += self._warnings_of(view, request)
         yield TextStreamDelta(phase="queued_or_reading", warnings=warnings)
+        async with aclosing(self._answer(request, body, view)) as deltas:
+            async for delta in deltas:
+                if delta.finish_reason is not None and delta.timing is not None:
+                    delta = replace(delta, timing=replace(delta.timing, load_s=load_s))  # noqa: PLW2901
+                yield delta
+
+    async def _answer(
+        self, request: ProviderRequest, body: JsonObject, view: ServerView
+    ) -> AsyncGenerator[TextStreamDelta, None]:
+        """Send a request that is written, and read its answer; refusals come in this server's words."""
+        family = view.family or self.model.model_id
         reader = ChatCompletionsReader(
             self._endpoint.addressee,
             context_window=view.window,
-            harmony=is_gpt_oss(self.model.model_id),
+            harmony=is_gpt_oss(family),
             tools=[tool.name for tool in request.tools or ()],
-            hide_reasoning=hides_thoughts(request, self.model.model_id),
+            hide_reasoning=hides_thoughts(request, family),
         )
         try:
             async with self._endpoint.open("POST", PATH, body) as reply:
                 async for delta in read_reply(reply, reader):
-                    if delta.finish_reason is not None and delta.timing is not None:
-                        delta = replace(delta, timing=replace(delta.timing, load_s=load_s))  # noqa: PLW2901
                     yield delta
-        except ModelNotFound as error:
-            raise self._with_installed(error, view) from error
+        except ServerError as error:
+            told = self._in_our_words(error, view)
+            if told is error:
+                raise
+            raise told from error
+
+    def _body(self, request: ProviderRequest, view: ServerView) -> RequestBody:
+        return request_body(request, view.family or self.model.model_id, view.dialect, name=self.model.model_id)
 
     async def _look(self) -> ServerView:
         """Ask who is there. The window is asked for each time: the server may have been started anew."""
@@ -156,6 +179,10 @@ class OpenAiCompatibleProvider(Provider):
             return (GenerationWarning(f"the server has one model, {only}: it answers, whatever name is asked"),)
         return ()
 
+    def _in_our_words(self, error: ServerError, view: ServerView) -> ServerError:
+        """Tell a refusal better than its text alone can; the error itself where it is well told."""
+        return self._with_installed(error, view) if isinstance(error, ModelNotFound) else error
+
     def _with_installed(self, error: ModelNotFound, view: ServerView) -> ModelNotFound:
         near = nearest(self.model.model_id, view.models)
         hint = f"Did you mean {near[0]}?" if near else self._endpoint.addressee.how_to_get
@@ -180,7 +207,7 @@ class OpenAiCompatibleProvider(Provider):
             return estimate_tokens(request)
         if view.dialect is not LLAMA_SERVER:
             return estimate_tokens(request)
-        body, _ = request_body(request, self.model.model_id, view.dialect)
+        body, _ = self._body(request, view)
         try:
             counted = await self._endpoint.post_json(f"{PATH}/input_tokens", {**body, "stream": False})
         except ServerError:  # an older build: it counts in two steps, if at all
@@ -205,7 +232,7 @@ class OpenAiCompatibleProvider(Provider):
             view = await self._look()
         except (_StillLoading, ServerUnreachable):
             view = ServerView(dialect=self._known_dialect or UNKNOWN)
-        body, _ = request_body(request, self.model.model_id, view.dialect)
+        body, _ = self._body(request, view)
         return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)
 
 

@@ -19,6 +19,8 @@ ProviderFactory: TypeAlias = "Callable[[str, RociConfig], Provider]"
 
 _BUILT_IN = {
     "ollama": ("roci_nb.providers.ollama", "OllamaProvider"),
+    "lmstudio": ("roci_nb.providers.lmstudio", "LmStudioProvider"),
+    "openai": ("roci_nb.providers.openai", "OpenAiProvider"),
     "openai-compatible": ("roci_nb.providers.openai_compatible", "OpenAiCompatibleProvider"),
     "embedded": ("roci_nb.providers.embedded", "EmbeddedProvider"),
 }
@@ -88,7 +90,7 @@ def _meant(text: str) -> tuple[str, ...]:
     return (f"ollama:{name}",)
 
 
-_KNOWN_ELSEWHERE = ("ollama", "lmstudio", "openai")
+_KNOWN_ELSEWHERE = ("ollama",)
 
 
 def _did_you_mean(selectors: tuple[str, ...]) -> str:
