@@ -115,6 +115,7 @@ class RociConfig(Value):
     }
 
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
+    _variables: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_env(cls, directory: Path | None = None) -> Self:
@@ -125,13 +126,16 @@ class RociConfig(Value):
         directory = Path.cwd() if directory is None else directory
         values: dict[str, object] = {}
         sources: dict[str, Source] = {}
-        for source, layer in _layers(directory):
+        variables: dict[str, str] = {}
+        for source, layer, named in _layers(directory):
             if values.get("local_only") is True:  # a protection: no later layer takes it away
                 layer.pop("local_only", None)
             values.update(layer)
             sources.update(dict.fromkeys(layer, source))
+            variables.update({name: named.get(name, "") for name in layer})
         config = cls(**values)  # type: ignore[arg-type]  # checked by the constructor, in our words
         config._sources.update(sources)
+        config._variables.update(variables)
         return config
 
     def _repr_html_(self) -> Html:
@@ -148,13 +152,14 @@ class RociConfig(Value):
         try:
             return BaseUrl.parse(str(getattr(self, name)), default_port=_DEFAULT_PORTS.get(name))
         except ConfigError as error:
-            raise ConfigError(f"{_called(name)} in {self.source(name)}: {error}") from None
+            raise ConfigError(f"{self._called(name)} in {self.source(name)}: {error}") from None
 
     def key_for(self, provider_key: str, url: BaseUrl) -> KeyChoice:
         """Choose the key for an address: only the one that belongs to it.
 
         A key belongs to its service's own host, and to the provider's configured address where that comes from the
-        key's own source or a more trusted one.
+        key's own source or a more trusted one. OPENAI_API_KEY belongs to OPENAI_BASE_URL and to no other address:
+        whatever listens on a default port is not OpenAI.
         """
         name = _field(provider_key, "api_key")
         key: SecretStr | None = getattr(self, name)
@@ -166,38 +171,42 @@ class RociConfig(Value):
             return KeyChoice(key)
         address = _field(provider_key, "base_url")
         if self.base_url(provider_key).origin != url.origin:
-            return KeyChoice(withheld=f"the key of {_called(name)} belongs to another host: pass api_key=")
+            return KeyChoice(withheld=f"the key of {self._called(name)} belongs to another host: pass api_key=")
         if self.source(address) < self.source(name):
             return KeyChoice(
                 withheld=f"the key from {self.source(name)} was not sent to an address from {self.source(address)}: "
                 "set both in one place, or pass api_key="
             )
+        if self._variables.get(name) == "OPENAI_API_KEY" and self._variables.get(address) != "OPENAI_BASE_URL":
+            return KeyChoice(withheld="OPENAI_API_KEY is for OpenAI: pass api_key=, or set OPENAI_COMPAT_API_KEY")
         return KeyChoice(key)
+
+    def _called(self, name: str) -> str:
+        return self._variables.get(name) or _VARIABLES[name][0]
 
 
 def _field(provider_key: str, kind: str) -> str:
     return f"{provider_key.replace('-', '_')}_{kind}"
 
 
-def _called(name: str) -> str:
-    return _VARIABLES[name][0]
+def _layers(directory: Path) -> Iterator[tuple[Source, dict[str, object], dict[str, str]]]:
+    """Give the layers, the weakest first, each with the variables that its values stand in."""
+    yield Source.DOTENV, *_from_variables(_dotenv(directory), ".env")
+    yield Source.ENVIRONMENT, *_from_variables(os.environ, "the environment")
+    yield Source.PYPROJECT, _from_pyproject(directory), {}
 
 
-def _layers(directory: Path) -> Iterator[tuple[Source, dict[str, object]]]:
-    """Give the layers, the weakest first."""
-    yield Source.DOTENV, _from_variables(_dotenv(directory), ".env")
-    yield Source.ENVIRONMENT, _from_variables(os.environ, "the environment")
-    yield Source.PYPROJECT, _from_pyproject(directory)
-
-
-def _from_variables(variables: Mapping[str, str | None], where: str) -> dict[str, object]:
+def _from_variables(variables: Mapping[str, str | None], where: str) -> tuple[dict[str, object], dict[str, str]]:
     found: dict[str, object] = {}
+    named: dict[str, str] = {}
     for name, candidates in _VARIABLES.items():
-        value = next((text.strip() for key in candidates if (text := variables.get(key)) and text.strip()), None)
-        if value is None:
-            continue
-        found[name] = _truth(value, f"{candidates[0]} in {where}") if name == "local_only" else value
-    return found
+        for variable in candidates:
+            value = (variables.get(variable) or "").strip()
+            if value:
+                found[name] = _truth(value, f"{variable} in {where}") if name == "local_only" else value
+                named[name] = variable
+                break
+    return found, named
 
 
 def _truth(text: str, where: str) -> bool:
@@ -238,7 +247,8 @@ def _from_pyproject(directory: Path) -> dict[str, object]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} can't be read ({error}): mend it") from None
-    table = document.get("tool", {}).get("roci_nb", {})
+    tool = document.get("tool", {})
+    table = tool.get("roci_nb", {}) if isinstance(tool, dict) else {}
     where = f"[tool.roci_nb] in {path}"
     if not isinstance(table, dict):
         raise ConfigError(f"{where} must be a table")
@@ -261,5 +271,5 @@ def _checked(table: dict[str, object], where: str) -> Iterator[tuple[str, object
                 name,
                 GenerationSettings(**value) if name == "settings" and isinstance(value, dict) else value,
             )
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
+        except (ConfigError, TypeError) as error:
+            raise ConfigError(f"{where}: {name}: {error}") from None

@@ -55,6 +55,17 @@ class RociError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
+    def __reduce__(self) -> tuple[Callable[..., RociError], tuple[type[RociError], dict[str, object]]]:
+        """Survive a process pool: the subclasses' own arguments are attributes by then."""
+        return _restored, (type(self), {**self.__dict__, "args": self.args})
+
+
+def _restored(kind: type[RociError], state: dict[str, object]) -> RociError:
+    error = kind.__new__(kind)
+    error.args = state.pop("args")  # type: ignore[assignment]  # put there by __reduce__
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigError(RociError):
     """Something that was written down wrong: a selector, a setting, an address, a file."""
@@ -213,8 +224,8 @@ class Stopped(KeyboardInterrupt):
 
 
 def one_line(message: str) -> str:
-    """Fold a message, foreign text in it included, into one line."""
-    return " ".join(message.split())
+    """Fold a message, foreign text in it included, into one line without control characters."""
+    return " ".join("".join(character if character.isprintable() else " " for character in message).split())
 
 
 def show_as_one_line(error: BaseException, line: str) -> None:

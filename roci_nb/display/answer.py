@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from roci_nb.display.footer import Footer
-from roci_nb.markup.html import element
+from roci_nb.markup.html import element, whole
 from roci_nb.markup.markdown import render_markdown
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def final_bundle(
             footer_html(Footer(footer.facts, notices)),
         )
     )
-    return OutputBundle({"text/html": html, "text/plain": result.text}, {"roci": _metadata(result)})
+    return OutputBundle({"text/html": html, "text/plain": whole(result.text)}, {"roci": _metadata(result)})
 
 
 def footer_html(footer: Footer) -> Html:

@@ -69,11 +69,16 @@ def _notices(result: GenerateTextResult, share: float | None, received: int | No
     return notices
 
 
+def _exact(n: int | None) -> str:
+    return "?" if n is None else f"{n:,}"
+
+
 def _cut(result: GenerateTextResult, share: float | None) -> str:
     usage, full = result.usage, result.context_window
     if share is not None and full is not None and share >= 1 - 1 / full:
         larger = 4 * full if full < SMALL_WINDOW else 2 * full
         embedded = result.model.provider_key == "embedded"
         more = f"%roci set num_ctx {larger}" if embedded else f"Load the model with a window of {larger:,}"
-        return f"⚠ cut: the window is full ({usage.input_tokens:,} + {usage.output_tokens:,} = {full:,}). {more}"
+        counts = f"{_exact(usage.input_tokens)} + {_exact(usage.output_tokens)} = {full:,}"
+        return f"⚠ cut: the window is full ({counts}). {more}"
     return f"⚠ cut: the longest answer allowed was reached ({count(usage.output_tokens)} tokens). More: --max-tokens"

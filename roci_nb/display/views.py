@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from roci_nb.display.answer import final_bundle, notice_html, running_html
 from roci_nb.display.footer import footer_of
 from roci_nb.display.segments import AnswerSegments
+from roci_nb.markup.html import whole
+from roci_nb.markup.strings import plain_text
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -120,7 +122,7 @@ class CellView(_View):
         if now < self._next_update:
             return
         html = running_html(self.segments, heading=self._heading)
-        self._show({"text/html": html, "text/plain": self.segments.text or self.segments.phase_line()}, {})
+        self._show({"text/html": html, "text/plain": whole(self.segments.text) or self.segments.phase_line()}, {})
         spent = time.monotonic() - now
         self._next_update = now + max(SHORTEST_INTERVAL_S, 1.4 * len(html) / BYTES_PER_SECOND, 5 * spent)
 
@@ -197,5 +199,6 @@ class TextView(_View):
 
     @staticmethod
     def _write(text: str) -> None:
-        sys.stdout.write(text)
+        """Write what a terminal only shows: a model's control sequences could move, colour and copy."""
+        sys.stdout.write(plain_text(text))
         sys.stdout.flush()

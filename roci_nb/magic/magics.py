@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from roci_nb.errors import ConfigError, RociError, Stopped, show_as_one_line
+from roci_nb.errors import ConfigError, RociError, Stopped, one_line, show_as_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -78,11 +79,9 @@ class RociMagics(Magics):
         if verb == "use" and rest.strip():
             self.session.use(rest.strip())
         elif verb == "set":
-            words = rest.replace("=", " ").split()
-            if len(words) % 2:
-                raise ConfigError(f"{words[-1]} needs a value: %roci {VERBS['set']}")
-            for name, value in zip(words[::2], words[1::2], strict=True):
-                self.session.set(name, value)
+            from roci_nb.session.command import parse_assignments
+
+            self.session.set(parse_assignments(rest))
         elif verb:
             raise ConfigError(_no_such_verb(verb))
         self._show_session()
@@ -94,18 +93,19 @@ class RociMagics(Magics):
 
     def _ask(self, line: str, cell: str) -> None:
         from roci_nb.providers.registry import provider_keys
-        from roci_nb.session.command import parse_command
+        from roci_nb.session.command import named_output, parse_command
 
+        output = named_output(line)
+        if output is not None:
+            self.shell.user_ns.pop(output, None)  # a cell that fails leaves no older answer under its name
         command = parse_command(line, cell, provider_keys())
-        if command.output is not None:
-            self.shell.user_ns.pop(command.output, None)  # a cell that fails leaves no older answer under its name
         self._answer(self.session.in_force(command), command)
 
     def _answer(self, in_force: InForce, command: Command) -> None:
         from roci_nb.display.views import view_for
         from roci_nb.generation.fold import AnswerFold
         from roci_nb.generation.text import answer_deltas
-        from roci_nb.loop import iterate_blocking
+        from roci_nb.loop import iterate_blocking, partial_of
 
         provider, request = in_force.provider, in_force.request
         view = view_for(self.shell, heading=None if in_force.choice is None else str(in_force.choice))
@@ -117,23 +117,25 @@ class RociMagics(Magics):
                     fold.add(delta)
                     view.add(delta)
         except KeyboardInterrupt as interrupt:
-            self.shell.user_ns[LAST] = stopped = fold.result("cancelled")
+            partial = partial_of(interrupt) or fold.partial
+            self.shell.user_ns[LAST] = stopped = replace(
+                fold.result("cancelled"), text=partial.text, reasoning=partial.reasoning
+            )
             view.finish(stopped, host=provider.host)
             quiet = Stopped("stopped")
-            quiet.partial = fold.partial
+            quiet.partial = partial
             raise quiet from interrupt
-        except RociError as error:
+        except Exception as error:
             if fold.begun:
                 self.shell.user_ns[LAST] = broken = fold.result()
-                view.finish(broken, host=provider.host, problem=str(error))
+                view.finish(broken, host=provider.host, problem=one_line(str(error)))
             else:
                 view.fail()
             raise
-        result = fold.result()
-        view.finish(result, host=provider.host)
-        self.shell.user_ns[LAST] = result
+        self.shell.user_ns[LAST] = result = fold.result()
         if command.output is not None:
             self.shell.user_ns[command.output] = result
+        view.finish(result, host=provider.host)
 
 
 def _no_such_verb(verb: str) -> str:

@@ -6,6 +6,7 @@ What is not known is None and reads as a dash (``UNKNOWN``), never as 0.
 from __future__ import annotations
 
 import math
+import unicodedata
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,15 @@ def clip(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return text[: limit - 1].rstrip() + "…" if limit > 0 else ""
+
+
+def plain_text(text: str) -> str:
+    """Leave out control characters but line breaks, tabs and returns, and what can't be encoded."""
+    return "".join(character for character in text if character in "\n\t\r" or _is_shown(character))
+
+
+def _is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def nearest(word: str, possibilities: Iterable[str], n: int = 3) -> tuple[str, ...]:

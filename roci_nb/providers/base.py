@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from roci_nb.types.requests import ProviderRequest, RequestPreview
 
+SHORTEST_SPAN_S = 0.1
+"""Over less than this, the speed of an answer that was not timed by its server is not told."""
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text; a count made with it is marked as an estimate."""
 
@@ -123,13 +125,15 @@ class Provider(ABC):
     async def _whole_stream(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
         started = time.perf_counter()
         first: float | None = None
+        latest = started
         stream = cast("AsyncGenerator[TextStreamDelta, None]", self._stream_text(request))
         async with aclosing(stream) as deltas:
             async for delta in deltas:
-                if first is None and (delta.text or delta.reasoning or delta.tool_call):
-                    first = time.perf_counter()
+                if delta.text or delta.reasoning or delta.tool_call:
+                    latest = time.perf_counter()
+                    first = latest if first is None else first
                 if delta.finish_reason is not None:
-                    yield _timed(delta, started, first)
+                    yield _timed(delta, started, first, latest)
                     return
                 yield delta
         raise StreamBroken(
@@ -140,7 +144,7 @@ class Provider(ABC):
         return f"{type(self).__name__}({self.model.model_id!r})"
 
 
-def _timed(last: TextStreamDelta, started: float, first: float | None) -> TextStreamDelta:
+def _timed(last: TextStreamDelta, started: float, first: float | None, latest: float) -> TextStreamDelta:
     """Complete the last delta with what is measured from outside; the server's own figures stand."""
     now = time.perf_counter()
     usage, timing = last.usage or Usage(), last.timing or Timing()
@@ -148,8 +152,10 @@ def _timed(last: TextStreamDelta, started: float, first: float | None) -> TextSt
         timing = replace(timing, first_token_s=first - started)
     if timing.total_s is None:
         timing = replace(timing, total_s=now - started)
-    if timing.tokens_per_second is None and first is not None and usage.output_tokens and now > first:
-        timing = replace(timing, tokens_per_second=usage.output_tokens / (now - first), approximate=True)
+    written = usage.output_tokens or 0
+    if timing.tokens_per_second is None and first is not None and written > 1 and latest - first > SHORTEST_SPAN_S:
+        # The first token came before the span; an answer in one piece has no speed that could be seen from here.
+        timing = replace(timing, tokens_per_second=(written - 1) / (latest - first), approximate=True)
     return replace(last, usage=usage, timing=timing)
 
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roci_nb.errors import BadReply, StreamBroken
+from roci_nb.markup.strings import clip
 from roci_nb.providers.framing import ServerSentEvent, SseParser
 from roci_nb.providers.harmony import HarmonyText
 from roci_nb.providers.server_errors import error_from_reply
 from roci_nb.providers.tool_fragments import ToolCallFragments
-from roci_nb.types.events import TextStreamDelta
+from roci_nb.types.events import GenerationWarning, TextStreamDelta
 from roci_nb.types.json import float_of, int_of, object_of, objects_of, text_of
 from roci_nb.types.progress import Progress
 from roci_nb.types.usage import Timing, Usage
@@ -30,34 +31,51 @@ if TYPE_CHECKING:
     from roci_nb.types.events import FinishReason
     from roci_nb.types.json import JsonObject
 
+_ENDS_WELL = ("eos", "eos_found", "eosFound", "end_turn", "stop_sequence", "stopStringFound", "function_call")
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
 
+_FIELDS = (b"event:", b"data:", b"error:", b"id:", b"retry:", b":")
 DRAIN_LIMIT_S = 0.05
 """How long the last bytes behind the end mark are waited for."""
 
 
 async def read_reply(reply: Reply, reader: ChatCompletionsReader) -> AsyncIterator[TextStreamDelta]:
     """Read a reply, streamed or whole, to its last delta."""
-    events = _streamed(reply, reader) if reply.content_type == "text/event-stream" else _whole(reply)
-    async with aclosing(events):
-        async for event in events:
-            for delta in reader.read(event.data, event=event.event):
-                yield delta
+    try:
+        async with aclosing(_events(reply, reader)) as events:
+            async for event in events:
+                for delta in reader.read(event.data, event=event.event):
+                    yield delta
+    except StreamBroken:
+        if not reader.finished:
+            raise  # else the answer is whole, and only the connection's end was rude
     for delta in reader.end():
         yield delta
 
 
-async def _whole(reply: Reply) -> AsyncGenerator[ServerSentEvent, None]:
-    body = await reply.read()
-    if "json" not in reply.content_type and not body.lstrip().startswith(b"{"):
-        raise reply.not_json(body)
-    yield ServerSentEvent(body.decode("utf-8", "replace"))
-
-
-async def _streamed(reply: Reply, reader: ChatCompletionsReader) -> AsyncGenerator[ServerSentEvent, None]:
-    parser = SseParser()
+async def _events(reply: Reply, reader: ChatCompletionsReader) -> AsyncGenerator[ServerSentEvent, None]:
+    """Read a stream of events, or one document; where the type does not say which, the first bytes do."""
     chunks = reply.chunks()
+    begun = b""
+    while len(begun.lstrip()) < len(_FIELDS[0]) and (chunk := await anext(chunks, b"")):
+        begun += chunk
+    if reply.content_type != "text/event-stream" and not begun.lstrip().startswith(_FIELDS):
+        body = begun + b"".join([chunk async for chunk in chunks])
+        if "json" not in reply.content_type and not body.lstrip().startswith(b"{"):
+            raise reply.not_json(body)
+        yield ServerSentEvent(body.decode("utf-8", "replace"))
+        return
+    async for event in _streamed(begun, chunks, reader):
+        yield event
+
+
+async def _streamed(
+    begun: bytes, chunks: AsyncIterator[bytes], reader: ChatCompletionsReader
+) -> AsyncGenerator[ServerSentEvent, None]:
+    parser = SseParser()
+    for event in parser.feed(begun):
+        yield event
     async for chunk in chunks:
         for event in parser.feed(chunk):
             yield event
@@ -109,12 +127,12 @@ class ChatCompletionsReader:
             return
         try:
             chunk = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             if event == "error":
                 raise error_from_reply(None, data.encode(), self._addressee) from None
             raise BadReply(f"{self._addressee.name} sent a chunk that is no JSON: look at its log", raw=data) from None
         if not isinstance(chunk, dict):
-            return
+            raise BadReply(f"{self._addressee.name} sent a chunk that is no object: look at its log", raw=data)
         if event == "error" or chunk.get("error"):
             raise error_from_reply(None, data.encode(), self._addressee)
         yield from self._read_chunk(chunk)
@@ -124,8 +142,9 @@ class ChatCompletionsReader:
         progress = chunk.get("prompt_progress")
         if isinstance(progress, dict):
             yield TextStreamDelta(phase="reading", progress=_prompt_progress(progress))
-        for choice in objects_of(chunk.get("choices"))[:1]:
-            yield from self._read_choice(choice)
+        for choice in objects_of(chunk.get("choices")):
+            if not choice.get("index"):  # of several answers the first one is read
+                yield from self._read_choice(choice)
 
     def _read_choice(self, choice: JsonObject) -> Iterator[TextStreamDelta]:
         # A server that ignored "stream" sends one whole message.
@@ -133,11 +152,14 @@ class ChatCompletionsReader:
         reasoning = next((text for name in _REASONING if (text := text_of(said.get(name)))), "")
         if reasoning:
             yield self._thought(reasoning)
-        if text := text_of(said.get("content")):
+        if text := _text_of_content(said.get("content")) or text_of(said.get("refusal")):
             yield from self._said(text)
         for fragment in objects_of(said.get("tool_calls")):
             self._fragments.add(fragment)
         if reason := text_of(choice.get("finish_reason")):
+            if reason not in _FINISH and reason not in _ENDS_WELL:
+                told = f"the server ended the answer for a reason of its own: {clip(reason, 60)}"
+                yield TextStreamDelta(warnings=(GenerationWarning(told),))
             self._finish = _FINISH.get(reason, "stop")
 
     def _read_figures(self, chunk: JsonObject) -> None:
@@ -147,6 +169,11 @@ class ChatCompletionsReader:
             self._usage = self._usage or _usage_of_timings(timings)
         if isinstance(usage, dict):
             self._usage = _usage(usage)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the reason of the end has been read: the answer is whole."""
+        return self._finish is not None
 
     @property
     def done(self) -> bool:
@@ -197,6 +224,13 @@ class ChatCompletionsReader:
 
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 """By server (PROTOCOLS H); where two are sent they say the same."""
+
+
+def _text_of_content(content: JsonValue) -> str:
+    """Read a text, or a list of parts, as a few servers send it."""
+    if isinstance(content, list):
+        return "".join(text_of(part.get("text")) for part in objects_of(content))
+    return text_of(content)
 
 
 def _seconds(milliseconds: JsonValue) -> float | None:

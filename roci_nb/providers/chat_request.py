@@ -10,6 +10,7 @@ from roci_nb.providers.base import unused_fields
 from roci_nb.providers.dialects import STANDARD
 from roci_nb.providers.harmony import is_gpt_oss
 from roci_nb.types.events import GenerationWarning
+from roci_nb.types.messages import TextPart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ PATH = "/v1/chat/completions"
 ALWAYS_THINKS = GenerationWarning(
     "gpt-oss always thinks: effort off is sent as low, and its thoughts are hidden", setting="reasoning_effort"
 )
-_OURS = ("stream", "stream_options", "messages", "model")
+_OURS = ("stream", "stream_options", "messages", "model", "n")
 
 
 def request_body(
@@ -121,10 +122,14 @@ def current_turn(messages: Sequence[ModelMessage]) -> int:
 
 
 def _content(message: ModelMessage) -> JsonValue:
-    if not message.images:
+    if isinstance(message.content, str) or not message.images:
         return message.text
-    parts: list[JsonValue] = [{"type": "text", "text": message.text}]
-    parts.extend({"type": "image_url", "image_url": {"url": data_url(image)}} for image in message.images)
+    parts: list[JsonValue] = []
+    for part in message.content:  # in the order in which they were said
+        if isinstance(part, TextPart):
+            parts.append({"type": "text", "text": part.text})
+        else:
+            parts.append({"type": "image_url", "image_url": {"url": data_url(part)}})
     return parts
 
 

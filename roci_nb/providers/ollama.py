@@ -17,7 +17,7 @@ from roci_nb.providers.ollama_models import is_cloud, list_models, model_info, s
 from roci_nb.providers.ollama_reader import OllamaReader
 from roci_nb.providers.ollama_request import chat_body
 from roci_nb.providers.server_errors import Addressee
-from roci_nb.providers.transport import Endpoint, Timeouts, refuse_if_leaving
+from roci_nb.providers.transport import Endpoint, refuse_if_leaving
 from roci_nb.types.base_url import BaseUrl
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
 from roci_nb.types.model_info import ModelInfo, ModelList
@@ -28,7 +28,7 @@ from roci_nb.types.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from roci_nb.providers.transport import Reply
+    from roci_nb.providers.transport import Reply, Timeouts
     from roci_nb.types.json import JsonObject
     from roci_nb.types.requests import ProviderRequest
 
@@ -89,7 +89,7 @@ class OllamaProvider(Provider):
         self._local_only = config.local_only
         choice = config.key_for(self.provider_key, url)
         key = api_key or (choice.key.get_secret_value() if choice.key is not None else None)
-        self._endpoint = Endpoint(
+        self._endpoint = Endpoint.with_key(
             url,
             Addressee(
                 name=f"Ollama at {url}",
@@ -99,8 +99,9 @@ class OllamaProvider(Provider):
                 key_hint=choice.withheld or "pass api_key=…, or set OLLAMA_API_KEY",
                 larger_window="ask for a larger window (num_ctx), which loads the model again",
             ),
-            headers={**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})},
-            timeouts=timeouts or Timeouts(),
+            key=key,
+            headers=headers,
+            timeouts=timeouts,
         )
         self._known: ModelInfo | None = None
 

@@ -17,7 +17,7 @@ from roci_nb.providers.chat_request import PATH, hides_thoughts, request_body
 from roci_nb.providers.dialects import LLAMA_SERVER, UNKNOWN, VLLM, Dialect
 from roci_nb.providers.harmony import is_gpt_oss
 from roci_nb.providers.server_errors import Addressee
-from roci_nb.providers.transport import Endpoint, Timeouts, refuse_if_leaving
+from roci_nb.providers.transport import Endpoint, refuse_if_leaving
 from roci_nb.types.base_url import BaseUrl
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
 from roci_nb.types.json import int_of, object_of, objects_of, text_of, texts_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from roci_nb.providers.transport import Timeouts
     from roci_nb.types.json import JsonObject
     from roci_nb.types.requests import ProviderRequest
 
@@ -81,11 +82,8 @@ class OpenAiCompatibleProvider(Provider):
         refuse_if_leaving(url, local_only=config.local_only)
         choice = config.key_for(self.provider_key, url)
         key = api_key or (choice.key.get_secret_value() if choice.key is not None else None)
-        self._endpoint = Endpoint(
-            url,
-            self._addressee(url, choice.withheld),
-            headers={**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})},
-            timeouts=timeouts or Timeouts(),
+        self._endpoint = Endpoint.with_key(
+            url, self._addressee(url, choice.withheld), key=key, headers=headers, timeouts=timeouts
         )
         self._known_dialect: Dialect | None = None
 
@@ -166,9 +164,11 @@ class OpenAiCompatibleProvider(Provider):
         except ServerError as error:
             if error.status == 503 and "loading" in error.body.lower():
                 raise _StillLoading from None
+            if error.status != 404:  # a hiccup: it is asked again with the next request
+                return ServerView()
             view = ServerView()
         except RociError:
-            view = ServerView()
+            return ServerView()
         self._known_dialect = view.dialect
         return view
 

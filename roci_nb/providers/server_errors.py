@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roci_nb.errors import (
@@ -33,6 +33,8 @@ class Addressee:
     how_to_get: str
     key_hint: str = "pass api_key=…"
     larger_window: str = "load the model with a larger window"
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no error may show, even where the server repeats it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def error_from_reply(
 ) -> RociError:
     """Map a refusal to our error. ``status`` is None for an error inside a stream that began well."""
     raw = _KEY.sub("[redacted]", body.decode("utf-8", "replace"))  # some quote the key that they refuse
+    for secret in addressee.secrets:
+        raw = raw.replace(secret, "[redacted]")
     complaint = complaint_of(raw)
     text = clip(one_line(complaint.text), 300)
     known = _known_error(status, complaint, text, raw, addressee)
@@ -206,7 +210,7 @@ def _leading_json(text: str) -> JsonValue:
         return None
     try:
         value: JsonValue = json.JSONDecoder().raw_decode(stripped)[0]
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value
 

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roci_nb")
 
-_SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -57,11 +55,27 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeouts: Timeouts = Timeouts()
 
+    @classmethod
+    def with_key(
+        cls,
+        base_url: BaseUrl,
+        addressee: Addressee,
+        *,
+        key: str | None,
+        headers: Mapping[str, str] | None,
+        timeouts: Timeouts | None,
+    ) -> Endpoint:
+        """Make an endpoint whose key and headers are fit to send; raises ``ConfigError`` that does not show them."""
+        given = {name.lower(): _header_value(name, value) for name, value in (headers or {}).items()}
+        if key is not None and "authorization" not in given:
+            given["authorization"] = f"Bearer {_header_value('api_key', key)}"
+        secrets = {part for value in given.values() for part in (value, value.removeprefix("Bearer ")) if len(part) > 3}
+        longest_first = tuple(sorted(secrets, key=len, reverse=True))
+        return cls(base_url, replace(addressee, secrets=longest_first), given, timeouts or Timeouts())
+
     def shown_headers(self) -> tuple[tuple[str, str], ...]:
-        """Return the headers with keys redacted."""
-        return tuple(
-            (name, "[redacted]" if name.lower() in _SECRET_HEADERS else value) for name, value in self.headers.items()
-        )
+        """Return the headers; what the user gave is redacted, whatever its name."""
+        return tuple((name, "[redacted]") for name in self.headers)
 
     async def get_json(self, path: str, *, limit_s: float | None = None) -> JsonValue:
         """GET a JSON document; raises our errors."""
@@ -72,23 +86,21 @@ class Endpoint:
         return await self._json("POST", path, body, limit_s)
 
     async def _json(self, method: str, path: str, body: JsonValue, limit_s: float | None) -> JsonValue:
-        async with self.open(method, path, body, first_byte_s=limit_s) as reply:
+        limit = _limit(limit_s, f"{self.addressee.name} did not answer", self.timeouts)
+        async with limit, self.open(method, path, body) as reply:
             return reply.as_json(await reply.read())
 
     @asynccontextmanager
-    async def open(
-        self, method: str, path: str, body: JsonValue = None, *, first_byte_s: float | None = None
-    ) -> AsyncIterator[Reply]:
+    async def open(self, method: str, path: str, body: JsonValue = None) -> AsyncIterator[Reply]:
         """Send a request and give its reply, once its status says success; leaving closes the connection.
 
         Sent again once where a pooled connection turned out to be stale: nothing was received, so nothing is lost.
         """
         url = self.base_url.join(path)
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        limit = self.timeouts.first_byte_s if first_byte_s is None else first_byte_s
         log.debug("%s %s", method, url)
         with self.our_errors(url):
-            response = await self._send(method, url, content, limit)
+            response = await self._send(method, url, content)
         try:
             reply = Reply(response, self)
             if not response.is_success:
@@ -103,15 +115,17 @@ class Endpoint:
         finally:
             await response.aclose()
 
-    async def _send(self, method: str, url: str, content: bytes | None, limit: float | None) -> httpx.Response:
-        client = _client(self.base_url, self.timeouts.connect_s)
+    async def _send(self, method: str, url: str, content: bytes | None) -> httpx.Response:
+        client, timeouts = _client(self.base_url), self.timeouts
         headers = {"Accept-Encoding": "identity", **self.headers}
         if content is not None:
             headers["Content-Type"] = "application/json"
         for last in (False, True):
-            request = client.build_request(method, url, content=content, headers=headers)
+            request = client.build_request(
+                method, url, content=content, headers=headers, timeout=httpx.Timeout(None, connect=timeouts.connect_s)
+            )
             try:
-                async with _limit(limit, f"{self.addressee.name} did not answer", self.timeouts):
+                async with _limit(timeouts.first_byte_s, f"{self.addressee.name} did not answer", timeouts):
                     return await client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if last:
@@ -140,12 +154,10 @@ class Endpoint:
                     f"{name} closed the connection in mid-answer: look at its log, then run again"
                 ) from error
             raise StreamBroken(
-                f"{name} at {self.base_url} closed the connection without an answer: look at its log, then run again"
+                f"{name} closed the connection without an answer: look at its log, then run again"
             ) from error
         except (httpx.InvalidURL, ValueError) as error:
-            raise ConfigError(
-                f"a request to {self.base_url} can't be made ({error}): check address and headers"
-            ) from error
+            raise ConfigError(f"a request to {self.base_url} can't be made: check address and headers") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +178,15 @@ class Reply:
         response, timeouts = self.response, self.endpoint.timeouts
         encoded = "content-encoding" in response.headers
         body = aiter(response.aiter_bytes() if encoded else response.aiter_raw())
+        limit = timeouts.first_byte_s  # a server may send its headers and then read a long prompt
         while True:
             with self.endpoint.our_errors(str(response.url), answering=True):
                 try:
-                    async with _limit(timeouts.idle_s, f"{self.endpoint.addressee.name} fell silent", timeouts):
+                    async with _limit(limit, f"{self.endpoint.addressee.name} fell silent", timeouts):
                         chunk = await anext(body)
                 except StopAsyncIteration:
                     return
+            limit = timeouts.idle_s
             yield chunk
 
     async def read(self) -> bytes:
@@ -183,7 +197,7 @@ class Reply:
         """Parse a body as JSON; a web page or anything else is a ``BadReply`` that says what came."""
         try:
             value: JsonValue = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self.not_json(body) from None
         return value
 
@@ -213,6 +227,14 @@ async def _limit(seconds: float | None, what: str, timeouts: Timeouts) -> AsyncI
         ) from None
 
 
+def _header_value(name: str, value: str) -> str:
+    """Return a header's value without the line end that a key read from a file has."""
+    stripped = str(value).strip()
+    if not stripped or not stripped.isascii() or not stripped.isprintable():
+        raise ConfigError(f"{name} can't be sent: it must be one line of plain characters, and not empty")
+    return stripped
+
+
 def _why_unreachable(base_url: BaseUrl, how_to_start: str, error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
@@ -223,13 +245,11 @@ def _why_unreachable(base_url: BaseUrl, how_to_start: str, error: Exception) -> 
     return f"{why} at {base_url}. {how_to_start}"
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[bool, bool, float | None], httpx.AsyncClient]] = (
-    WeakKeyDictionary()
-)
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[bool, bool], httpx.AsyncClient]] = WeakKeyDictionary()
 _closing_at_exit = False
 
 
-def _client(base_url: BaseUrl, connect_s: float | None) -> httpx.AsyncClient:
+def _client(base_url: BaseUrl) -> httpx.AsyncClient:
     """Return the running loop's client for this kind of address.
 
     Hosts of this machine and of its own network ignore proxy variables; an http address needs no certificates,
@@ -240,14 +260,13 @@ def _client(base_url: BaseUrl, connect_s: float | None) -> httpx.AsyncClient:
     if on_background_loop() and not _closing_at_exit:
         _closing_at_exit = True
         close_at_exit(close_clients)
-    kind = (base_url.is_private, base_url.scheme == "https", connect_s)
+    kind = (base_url.is_private, base_url.scheme == "https")
     if kind not in of_loop:
-        private, tls, _ = kind
+        private, tls = kind
         of_loop[kind] = httpx.AsyncClient(
             trust_env=not private,
             verify=tls or not private,
             follow_redirects=False,
-            timeout=httpx.Timeout(None, connect=connect_s),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30),
         )
     return of_loop[kind]

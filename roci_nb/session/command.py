@@ -44,7 +44,11 @@ OPTIONS = (
 )
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 _WORD = re.compile(r"\S+")
+_SELECTOR = re.compile(r"[a-z][\w.-]*:[\w./:@-]*\w")
 _VALUE = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(\S+)""")
+_BRACKETS = re.compile(r"\[[^\]]*\]")
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z_][\w-]*)(?:\s*=\s*|\s+|$)")
+_OUTPUT = re.compile(r"(?:^|\s)-o[\s=]\s*([A-Za-z_]\w*)")
 _NUMBER = re.compile(r"-?\.?\d")
 
 
@@ -95,8 +99,9 @@ def _leading_model(line: str, provider_keys: Collection[str]) -> tuple[str | Non
     if match is None or match.group().startswith("-"):
         return None, 0
     key, colon, rest = match.group().partition(":")
-    # A colon with something behind it and a likely key: "olama:x" is a mistyped model, "Note: …" is prose.
-    if colon and rest and (key in provider_keys or nearest(key, provider_keys, 1)):
+    # "gpt-oss:20b" lacks its provider and "olama:x" misspells it: taken for prose, the wrong model would answer.
+    looks_like_one = _SELECTOR.fullmatch(match.group()) is not None and not rest.startswith("//")
+    if colon and rest and (key in provider_keys or looks_like_one):
         return match.group(), match.end()
     return None, 0
 
@@ -112,9 +117,34 @@ def _read_option(line: str, match: re.Match[str]) -> tuple[Option, str, int]:
     value = _VALUE.match(line, start) if equals else _VALUE.search(line, start)
     if value is None:
         raise ConfigError(f"{flag} needs a value: {flag} {option.metavar}")
+    return option, _unquoted(value), value.end()
+
+
+def _unquoted(value: re.Match[str]) -> str:
     double, single, bare = value.groups()
     quoted = double if double is not None else single
-    return option, bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted), value.end()
+    return bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+
+
+def parse_assignments(text: str) -> dict[str, str]:
+    """Read ``temperature 0.3 stop_sequences=["a", "b"]``: names with their values, quoted or in brackets."""
+    values: dict[str, str] = {}
+    position = 0
+    while match := _ASSIGNMENT.match(text, position):
+        name, value = match.group(1), _BRACKETS.match(text, match.end()) or _VALUE.match(text, match.end())
+        if value is None:
+            raise ConfigError(f"{name} needs a value: %roci set {name} VALUE")
+        values[name] = value.group() if value.re is _BRACKETS else _unquoted(value)
+        position = value.end()
+    if text[position:].strip():
+        raise ConfigError(f"{text[position:].strip()!r} is no setting with a value: %roci set NAME VALUE")
+    return values
+
+
+def named_output(line: str) -> str | None:
+    """Return the name behind ``-o``, also on a line that can't be read otherwise."""
+    match = _OUTPUT.search(line)
+    return None if match is None else match.group(1)
 
 
 def _settings(given: Mapping[str, str]) -> GenerationSettings:

@@ -17,6 +17,8 @@ from roci_nb.types.requests import ProviderRequest
 from roci_nb.types.settings import GenerationSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from roci_nb.providers.base import Provider
     from roci_nb.session.command import Command
 
@@ -46,14 +48,13 @@ class Session:
         self.model = str(provider.model)
         return provider
 
-    def set(self, name: str, text: str) -> None:
-        """Set one setting for the cells to come; ``default`` gives it back to the server."""
-        value = setting_value(name, text)
-        if text.lower() in ("default", "none", "unset"):
-            kept = {key: other for key, other in self.settings.in_force().items() if key != name}
-            self.settings = GenerationSettings(**kept)  # type: ignore[arg-type]  # they were checked before
-        else:
-            self.settings = self.settings | GenerationSettings(**{name: value})  # type: ignore[arg-type]
+    def set(self, assignments: Mapping[str, str]) -> None:
+        """Set settings for the cells to come, all or none; ``default`` gives one back to the server."""
+        values = {name: setting_value(name, text) for name, text in assignments.items()}
+        cleared = {name for name, text in assignments.items() if text.lower() in ("default", "none", "unset")}
+        asked = {name: value for name, value in values.items() if name not in cleared}
+        merged = self.settings | GenerationSettings(**asked)  # type: ignore[arg-type]  # checked in our words
+        self.settings = merged.model_copy(update=dict.fromkeys(cleared))
 
     def in_force(self, command: Command) -> InForce:
         """Work out who is asked what: line over session over configuration. Raises ``ConfigError``.

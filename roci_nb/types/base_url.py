@@ -50,7 +50,9 @@ class BaseUrl:
             port = parts.port
         except ValueError as error:
             raise ConfigError(f"{text!r} is no address ({error}): write it as http://127.0.0.1:11434") from None
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        if parts.query or parts.fragment:
+            raise ConfigError(f"{text!r} holds a query: give the bare address, and the rest as headers or extra")
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.hostname in _DEFAULT_PORTS:
             raise ConfigError(f"{text!r} is no address of a server: write it as http://127.0.0.1:11434")
         if parts.username is not None or parts.password is not None:
             raise ConfigError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roci_nb.markup.html import element
+from roci_nb.markup.html import element, whole
 from roci_nb.markup.markdown import render_markdown
 from roci_nb.markup.strings import clip, count
 from roci_nb.types.usage import Timing, Usage
@@ -62,4 +62,4 @@ class GenerateTextResult:
         """Show the answer; plain text is the answer's source."""
         tokens = f"{count(self.usage.input_tokens)} → {count(self.usage.output_tokens)} tok"
         line = element("div", f"{self.model} · {tokens}", style="opacity:.7;font-size:.9em")
-        return {"text/plain": self.text, "text/html": render_markdown(self.text) + line}
+        return {"text/plain": whole(self.text), "text/html": render_markdown(self.text) + line}

@@ -31,17 +31,17 @@ class GenerationSettings(Value):
     that the server knows. Raises ``InvalidSetting`` for a wrong name, type or range.
     """
 
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    seed: Annotated[int, Field(ge=-1, le=2**63 - 1)] | None = None
+    seed: Annotated[int, Field(ge=-1, le=2**32 - 2)] | None = None
     stop_sequences: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
-    num_ctx: Annotated[int, Field(ge=1)] | None = None
+    num_ctx: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     reasoning_effort: ReasoningEffort | None = None
     keep_alive: Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(pattern=_GO_DURATION)] | None = None
     user: str | None = None
@@ -53,7 +53,7 @@ class GenerationSettings(Value):
         "top_p": "a number from 0 to 1",
         "top_k": "a whole number from 0 up (0 is off)",
         "min_p": "a number from 0 to 1",
-        "seed": "a whole number (-1 is random)",
+        "seed": "a whole number below 2**32 - 1 (-1 is random)",
         "stop_sequences": "a text or a list of texts, none of them empty",
         "presence_penalty": "a number from -2 to 2",
         "frequency_penalty": "a number from -2 to 2",

@@ -31,6 +31,11 @@ class Value(BaseModel):
         except ValidationError as error:
             raise self._in_our_words(error.errors(include_url=False)[0]) from None
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in type(self).model_fields:
+            raise InvalidSetting(f"{type(self).__name__} is frozen: make a new one with {name}=…", setting=name)
+        super().__setattr__(name, value)
+
     @classmethod
     def _in_our_words(cls, detail: ErrorDetails) -> ConfigError:
         where = [str(part) for part in detail["loc"]]
@@ -41,6 +46,8 @@ class Value(BaseModel):
             return InvalidSetting(f"{cls.__name__} has no {field!r}: {advice}", setting=field)
         if detail["type"] == "missing":
             return InvalidSetting(f"{cls.__name__} needs {field}", setting=field)
-        wants = cls.expected.get(field, detail["msg"].lower())
+        wants = cls.expected.get(field, "a text" if detail["type"] == "string_type" else "of another kind")
+        if field.endswith("api_key"):
+            return InvalidSetting(f"{field} must be a text", setting=field)
         got = clip(repr(detail["input"]), 60)
         return InvalidSetting(f"{field} must be {wants}, not {got}", setting=field)

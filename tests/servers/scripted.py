@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -45,12 +45,19 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Send nothing for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Reset:
     """Cut the connection with RST."""
 
 
-Step = Send | Stall | Reset
-Script = Sequence[Step]
+Step = Send | Stall | Pause | Reset
+Script = Iterable[Step]
 Handler = Callable[[Request], Script]
 
 
@@ -166,7 +173,7 @@ class ScriptedServer:
                 await writer.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await _read_request(reader)
+        request = await read_request(reader)
         connection = Connection()
         self.requests.append(request)
         self.connections.append(connection)
@@ -198,6 +205,8 @@ class ScriptedServer:
                 connection.stalled.set()
                 while not release.is_set() and not hangs_up.done():
                     await asyncio.sleep(0.005)
+            case Pause(seconds):
+                await asyncio.wait({hangs_up}, timeout=seconds)
             case Reset():
                 raw = writer.get_extra_info("socket")
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -210,7 +219,7 @@ async def _client_hangs_up(reader: asyncio.StreamReader, connection: Connection)
     connection.client_closed()
 
 
-async def _read_request(reader: asyncio.StreamReader) -> Request:
+async def read_request(reader: asyncio.StreamReader) -> Request:
     first = await reader.readexactly(1)
     if not first.isalpha():  # a TLS handshake, not HTTP
         raise ConnectionError

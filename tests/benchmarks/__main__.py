@@ -1,0 +1,20 @@
+"""``python -m tests.benchmarks [streams] [imports] [interrupts] [memory]``: all of them where none is named."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import imports, interrupts, memory, streams
+from tests.benchmarks.table import show
+
+KINDS = {"streams": streams, "imports": imports, "interrupts": interrupts, "memory": memory}
+
+
+def main(names: list[str]) -> None:
+    """Measure and print."""
+    for name in names or KINDS:
+        show(KINDS[name].sections())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
