@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import signal
@@ -58,36 +59,53 @@ def _iterate_blocking(source: Callable[[], AsyncIterator[T]], on_wait: Callable[
     finally:
         release()
         if not crossing.done:
-            crossing.drain()
+            # The garbage collector may end an iterator on the loop's own thread, which must not wait for itself.
+            crossing.cancel() if on_background_loop() else crossing.drain()
+
+
+_live: list[Crossing[object]] = []
+_previous: Callable[[int, FrameType | None], object] | None = None
 
 
 def _stop_on_interrupt(crossing: Crossing[T]) -> Callable[[], None]:
     """Cancel the crossing at SIGINT, also while the caller's own loop body runs; return the undoing.
 
     Without it, an interrupt in the body of ``for delta in stream_text_sync(…)`` leaves the iterator alive in the
-    traceback, and the server goes on generating.
+    traceback, and the server goes on generating. One handler serves all; it goes with the last of them.
     """
+    global _previous  # noqa: PLW0603 - a process has one handler
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    previous = signal.getsignal(signal.SIGINT)
-    if not callable(previous):
-        return lambda: None
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        if not crossing.done:
-            crossing.cancel()
-            if previous is signal.default_int_handler:
-                crossing.drain()
-                raise crossing.stopped()
-        previous(signum, frame)
+    current = signal.getsignal(signal.SIGINT)
+    if current is not _interrupt:
+        if not callable(current):
+            return lambda: None
+        _live.clear()  # whoever took the handler from us has ended what was live then
+        _previous = current
+        signal.signal(signal.SIGINT, _interrupt)
+    entry = cast("Crossing[object]", crossing)
+    _live.append(entry)
 
     def release() -> None:
-        # In another order than they were taken, an outer handler stays in the chain; it does nothing once done.
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, previous)
+        with contextlib.suppress(ValueError):
+            _live.remove(entry)
+        in_main = threading.current_thread() is threading.main_thread()
+        if not _live and in_main and signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, _previous)
 
-    signal.signal(signal.SIGINT, interrupt)
     return release
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    live = [crossing for crossing in _live if not crossing.done]
+    for crossing in live:
+        crossing.cancel()
+    if live and _previous is signal.default_int_handler:
+        for crossing in live:
+            crossing.drain()
+        raise live[-1].stopped()
+    if _previous is not None:
+        _previous(signum, frame)
 
 
 @overload
@@ -124,5 +142,10 @@ def _named_as_twin(twin: Callable[P, T], function: Callable[P, object]) -> Calla
     functools.update_wrapper(twin, function, assigned=("__module__", "__doc__", "__annotations__"), updated=())
     twin.__name__ = twin.__qualname__ = f"{function.__name__}_sync"
     del twin.__dict__["__wrapped__"]  # it is no coroutine function, whatever inspect finds behind it
-    twin.__dict__["__signature__"] = inspect.signature(function)
+    signature = inspect.signature(function)
+    if isinstance(signature.return_annotation, str):
+        blocking = signature.return_annotation.replace("AsyncIterator", "Iterator")
+        signature = signature.replace(return_annotation=blocking)
+        twin.__annotations__ = {**twin.__annotations__, "return": blocking}
+    twin.__dict__["__signature__"] = signature
     return twin

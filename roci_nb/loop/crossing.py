@@ -65,9 +65,10 @@ class Crossing(Generic[T]):
         self._notify()
 
     def _notify(self) -> None:
+        """Wake at the end of this turn of the loop: what one read brought crosses as one batch."""
         if self._armed:
             self._armed = False
-            self._wake()
+            self._loop.call_soon(self._wake)
 
     def take(self) -> list[T]:
         """Return what has arrived since the last call."""
@@ -143,12 +144,14 @@ async def iterate_on_loop(source: Callable[[], AsyncIterator[T]]) -> AsyncIterat
             loop.call_soon_threadsafe(arrived.set)
 
     crossing = Crossing(source, wake)
+    watch = _Watch(loop, crossing)
     try:
         done = False
         while not done:
             done = crossing.done
             for item in crossing.take():
                 yield item
+            watch.consumer = asyncio.current_task()
             arrived.clear()
             if not done and crossing.arm():
                 tick = loop.call_later(TICK_S, arrived.set)
@@ -163,8 +166,35 @@ async def iterate_on_loop(source: Callable[[], AsyncIterator[T]]) -> AsyncIterat
         attach_partial(error, partial_of(crossing.error))
         raise
     finally:
+        watch.end()
         if not crossing.done:
             await crossing.drained()
+
+
+class _Watch:
+    """Ends the work of an iterator whose consumer was cancelled in its own code and keeps the iterator by a name.
+
+    Two looks in a row are needed: ``asyncio.timeout`` cancels a task and takes that back within one step.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, crossing: Crossing[T]) -> None:
+        self.consumer = asyncio.current_task()
+        self._crossing = crossing
+        self._loop = loop
+        self._looks = 0
+        self._handle = loop.call_later(TICK_S, self._look)
+
+    def _look(self) -> None:
+        task = self.consumer
+        cancelled = task is not None and (task.cancelled() or (not task.done() and task.cancelling() > 0))
+        self._looks = self._looks + 1 if cancelled else 0
+        if self._looks > 1:
+            self._crossing.cancel()
+        elif not self._crossing.done:
+            self._handle = self._loop.call_later(TICK_S, self._look)
+
+    def end(self) -> None:
+        self._handle.cancel()
 
 
 async def hop(call: Callable[[], Awaitable[T]]) -> T:

@@ -37,13 +37,14 @@ def run(awaitable: Awaitable[T]) -> T:
     task = asyncio.ensure_future(awaitable)
     try:
         return loop.run_until_complete(task)
-    except KeyboardInterrupt:
-        task.cancel()
-        stopped = Stopped()
-        try:
-            loop.run_until_complete(task)
-        except asyncio.CancelledError as error:
-            stopped.partial = partial_of(error)
+    except KeyboardInterrupt as interrupt:
+        stopped = _stopped(interrupt)
+        if not task.done():
+            task.cancel()
+            try:
+                loop.run_until_complete(task)
+            except asyncio.CancelledError as error:
+                stopped.partial = partial_of(error)
         raise stopped from None
 
 
@@ -56,7 +57,14 @@ def _run_alone(awaitable: Awaitable[T]) -> T:
     try:
         return asyncio.run(main())
     except KeyboardInterrupt as interrupt:
-        raise Stopped from interrupt
+        raise _stopped(interrupt) from None
+
+
+def _stopped(interrupt: KeyboardInterrupt) -> Stopped:
+    """Make the quiet interrupt; asyncio.run raises a bare one in the context of the cancelled task's error."""
+    stopped = Stopped()
+    stopped.partial = partial_of(interrupt) or partial_of(interrupt.__context__)
+    return stopped
 
 
 def _allow_nesting(loop: asyncio.AbstractEventLoop) -> None:

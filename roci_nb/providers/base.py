@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from roci_nb.errors import ModelNotFound, StreamBroken, Unsupported
-from roci_nb.loop import hop, iterate_on_loop
+from roci_nb.loop import hop, iterate_on_loop, on_background_loop
 from roci_nb.markup.strings import nearest
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
 from roci_nb.types.model_info import ModelInfo, ModelList
@@ -50,6 +50,8 @@ class Provider(ABC):
 
     def stream_text(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
         """Stream the answer to a request: deltas, the last of which has ``finish_reason``, usage and timing."""
+        if on_background_loop():
+            return self._whole_stream(request)
         return iterate_on_loop(lambda: self._whole_stream(request))
 
     async def count_tokens(self, request: ProviderRequest) -> TokenCount:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from roci_nb.providers.harmony import HarmonyText
 from roci_nb.providers.server_errors import error_from_reply
 from roci_nb.providers.tool_fragments import ToolCallFragments
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
-from roci_nb.types.json import float_of, int_of, object_of, objects_of, text_of
+from roci_nb.types.json import float_of, int_of, object_of, objects_of, parse_json, text_of
 from roci_nb.types.progress import Progress
 from roci_nb.types.usage import Timing, Usage
 
@@ -126,7 +125,7 @@ class ChatCompletionsReader:
             self._done = True
             return
         try:
-            chunk = json.loads(data)
+            chunk = parse_json(data)
         except (ValueError, RecursionError):
             if event == "error":
                 raise error_from_reply(None, data.encode(), self._addressee) from None

@@ -18,7 +18,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 """A line may hold megabytes of a tool's arguments; beyond this it is no answer any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerSentEvent:
     """One event: its type ("message" where none is given), and its data lines joined by newlines."""
 

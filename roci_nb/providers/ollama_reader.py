@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from roci_nb.errors import BadReply, StreamBroken
 from roci_nb.providers.harmony import HarmonyText, clean_tool_name, parse_arguments
 from roci_nb.providers.server_errors import complaint_of, error_from_reply
 from roci_nb.types.events import GenerationWarning, TextStreamDelta
-from roci_nb.types.json import int_of, object_of, objects_of, text_of
+from roci_nb.types.json import int_of, object_of, objects_of, parse_json, text_of
 from roci_nb.types.tools import ToolCall
 from roci_nb.types.usage import Timing, Usage
 
@@ -52,7 +51,7 @@ class OllamaReader:
         if not text:
             return
         try:
-            chunk = json.loads(text)
+            chunk = parse_json(text)
         except ValueError:
             raise BadReply(f"{self._addressee.name} sent a line that is no JSON: look at its log", raw=text) from None
         if not isinstance(chunk, dict) or "error" in chunk:

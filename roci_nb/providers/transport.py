@@ -16,12 +16,12 @@ import httpx
 from roci_nb.errors import (
     BadReply,
     ConfigError,
-    IdleTimeout,
     ServerUnreachable,
     StreamBroken,
 )
 from roci_nb.loop import close_at_exit, on_background_loop
 from roci_nb.providers.server_errors import Addressee, error_from_reply
+from roci_nb.providers.time_limits import Waits, limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -86,8 +86,8 @@ class Endpoint:
         return await self._json("POST", path, body, limit_s)
 
     async def _json(self, method: str, path: str, body: JsonValue, limit_s: float | None) -> JsonValue:
-        limit = _limit(limit_s, f"{self.addressee.name} did not answer", self.timeouts)
-        async with limit, self.open(method, path, body) as reply:
+        in_time = limit(limit_s, f"{self.addressee.name} did not answer", self.timeouts)
+        async with in_time, self.open(method, path, body) as reply:
             return reply.as_json(await reply.read())
 
     @asynccontextmanager
@@ -125,7 +125,7 @@ class Endpoint:
                 method, url, content=content, headers=headers, timeout=httpx.Timeout(None, connect=timeouts.connect_s)
             )
             try:
-                async with _limit(timeouts.first_byte_s, f"{self.addressee.name} did not answer", timeouts):
+                async with limit(timeouts.first_byte_s, f"{self.addressee.name} did not answer", timeouts):
                     return await client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if last:
@@ -177,17 +177,14 @@ class Reply:
         """Yield the body as it comes; raises ``IdleTimeout`` and ``StreamBroken``."""
         response, timeouts = self.response, self.endpoint.timeouts
         encoded = "content-encoding" in response.headers
-        body = aiter(response.aiter_bytes() if encoded else response.aiter_raw())
-        limit = timeouts.first_byte_s  # a server may send its headers and then read a long prompt
-        while True:
-            with self.endpoint.our_errors(str(response.url), answering=True):
-                try:
-                    async with _limit(limit, f"{self.endpoint.addressee.name} fell silent", timeouts):
-                        chunk = await anext(body)
-                except StopAsyncIteration:
-                    return
-            limit = timeouts.idle_s
-            yield chunk
+        body = response.aiter_bytes() if encoded else response.aiter_raw()
+        what = f"{self.endpoint.addressee.name} fell silent"
+        with self.endpoint.our_errors(str(response.url), answering=True), Waits(what, timeouts) as waits:
+            waits.begin(timeouts.first_byte_s)  # a server may send its headers and then read a long prompt
+            async for chunk in body:
+                waits.end()
+                yield chunk
+                waits.begin(timeouts.idle_s)
 
     async def read(self) -> bytes:
         """Return the whole body."""
@@ -209,22 +206,6 @@ class Reply:
             f"{self.response.url} answered with {what}: check the base URL, and that a model server runs there",
             raw=text[:10_000],
         )
-
-
-@asynccontextmanager
-async def _limit(seconds: float | None, what: str, timeouts: Timeouts) -> AsyncIterator[None]:
-    if seconds is None:
-        yield
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        name = "idle_s" if seconds == timeouts.idle_s else "first_byte_s"
-        raise IdleTimeout(
-            f"{what} for {seconds:g} s: look at its log, or allow more with timeouts=Timeouts({name}=…)",
-            seconds=seconds,
-        ) from None
 
 
 def _header_value(name: str, value: str) -> str:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, TypeAlias
+
+from pydantic_core import from_json
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
 JsonObject: TypeAlias = "dict[str, JsonValue]"
+
+
+def parse_json(text: str) -> JsonValue:
+    """Parse JSON; raises ``ValueError``. The fast parser first: what it alone refuses is read by the lenient one."""
+    try:
+        value: JsonValue = from_json(text)
+    except ValueError:
+        value = json.loads(text)
+    return value
 
 
 def object_of(value: JsonValue) -> JsonObject:

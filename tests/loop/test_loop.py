@@ -415,6 +415,111 @@ def test_stopped_is_a_keyboard_interrupt_and_shows_as_one_line():
     assert Stopped("stopped")._render_traceback_() == ["■ stopped"]
 
 
+def test_streams_side_by_side_leave_the_users_own_handler_when_the_last_has_ended():
+    def mine(signum, frame):
+        heard.append(signum)
+
+    heard = []
+    before = signal.signal(signal.SIGINT, mine)
+    try:
+        sources = [Source(1, stall=True) for _ in range(3)]
+        streams = [iterate_blocking(source) for source in sources]
+        for stream in streams:
+            next(stream)
+        streams[0].close()
+        os.kill(os.getpid(), signal.SIGINT)
+        for source in sources:
+            assert source.closed.wait(30)
+        assert heard == [signal.SIGINT]
+        for stream in streams[1:]:
+            with pytest.raises(Stopped):
+                next(stream)
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_task_cancelled_in_its_loop_body_closes_a_stream_that_it_keeps_by_a_name():
+    source = Source(1, stall=True)
+    kept = []
+
+    async def main():
+        async def consume():
+            stream = iterate_on_loop(source)
+            kept.append(stream)
+            async for _ in stream:
+                await asyncio.sleep(3600)
+
+        task = asyncio.create_task(consume())
+        while not source.stalled.is_set():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(source.closed.wait, 30)
+
+    asyncio.run(main())
+    assert kept
+
+
+def test_a_timeout_that_the_consumer_survives_leaves_its_stream_open():
+    source = Source(3)
+
+    async def main():
+        seen = []
+        async for item in iterate_on_loop(source):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(3600)
+            await asyncio.sleep(0.1)
+            seen.append(item)
+        return seen
+
+    assert asyncio.run(main()) == [0, 1, 2]
+
+
+def test_run_interrupted_in_a_script_keeps_the_partial():
+    code = (
+        PREAMBLE
+        + """
+    from roci_nb.loop import iterate_on_loop
+
+    async def mine():
+        async for item in iterate_on_loop(source):
+            print(item, flush=True)
+
+    try:
+        run(mine())
+    except Stopped as stopped:
+        print(stopped.partial.text)
+    """
+    )
+    assert run_script(code, interrupt_on="first") == (0, "first\nclosed\nso far\n")
+
+
+def test_a_sync_twin_of_an_iterator_says_that_it_is_an_ordinary_one():
+    def count(upto: int) -> "AsyncIterator[int]":  # noqa: F821 - as a module with future annotations has it
+        """Count."""
+        return Source(upto)()
+
+    twin = sync_twin(count)
+    assert str(inspect.signature(twin)) == "(upto: int) -> 'Iterator[int]'"
+    assert list(twin(3)) == [0, 1, 2]
+
+
+def test_an_iterator_that_is_collected_on_the_loops_own_thread_only_cancels():
+    source = Source(1, stall=True)
+    stream = iterate_blocking(source)
+    next(stream)
+
+    async def collect_here():
+        stream.close()
+
+    asyncio.run_coroutine_threadsafe(collect_here(), background_loop()).result(30)
+    assert source.closed.wait(30)
+
+
 def test_an_interrupt_in_another_order_leaves_the_default_handler_working():
     first, second = iterate_blocking(Source(1, stall=True)), iterate_blocking(Source(1, stall=True))
     next(first)
