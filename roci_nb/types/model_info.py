@@ -23,7 +23,8 @@ class ModelInfo:
     Windows are tokens: ``loaded_window`` is what counts now, ``trained_window`` the most that the model takes.
     ``size_bytes`` is its file, ``memory_bytes`` what it takes loaded, ``gpu_share`` the part of that on GPUs, from 0
     to 1. ``capabilities`` holds "tools", "thinking", "vision" and others; ``efforts`` the levels that it knows.
-    ``remote_host`` is where it runs when that is not the server itself.
+    ``remote_host`` is where it runs when that is not the server itself. ``downloaded`` is False where the weights would
+    be fetched first; ``about`` is a word on what the model is good for.
     """
 
     model: LanguageModel
@@ -40,6 +41,8 @@ class ModelInfo:
     efforts: tuple[ReasoningEffort, ...] | None = None
     remote_host: str | None = None
     instance_id: str | None = None
+    downloaded: bool | None = None
+    about: str | None = None
 
     def can(self, capability: str) -> bool | None:
         """Say whether the model has a capability; None where the server does not tell."""
@@ -47,6 +50,8 @@ class ModelInfo:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         state = {True: "loaded", False: "not loaded", None: None}[self.loaded]
+        if self.downloaded is False:
+            state = "not downloaded"
         facts = {
             "model": str(self.model),
             "state": state,
@@ -61,6 +66,7 @@ class ModelInfo:
             "capabilities": ", ".join(sorted(self.capabilities)) if self.capabilities else None,
             "effort": ", ".join(self.efforts) if self.efforts else None,
             "runs at": self.remote_host,
+            "about": self.about,
         }
         return ((name, fact) for name, fact in facts.items() if fact is not None)
 
@@ -80,20 +86,28 @@ class ModelList(tuple[ModelInfo, ...]):
         return [
             (
                 str(info.model),
-                "●" if info.loaded else "",
+                "●" if info.loaded else "to download" if info.downloaded is False else "",
                 size(info.size_bytes) if info.size_bytes is not None else None,
                 info.quantization,
                 window(info.loaded_window or info.trained_window),
                 ", ".join(sorted(info.capabilities)) if info.capabilities else None,
+                *((info.about or "",) if self._is_told_about else ()),
             )
             for info in self
         ]
 
+    @property
+    def _is_told_about(self) -> bool:
+        return any(info.about for info in self)
+
+    def _headers(self) -> tuple[str, ...]:
+        return (*_HEADERS, "about") if self._is_told_about else _HEADERS
+
     def __str__(self) -> str:
-        return text_table(_HEADERS, self._table()) if self else "no models"
+        return text_table(self._headers(), self._table()) if self else "no models"
 
     def _repr_html_(self) -> Html:
-        return html_table(_HEADERS, self._table() or [("no models", "", "", "", "", "")])
+        return html_table(self._headers(), self._table() or [("no models", "", "", "", "", "")])
 
 
 _HEADERS = ("model", "loaded", "size", "quantization", "window", "capabilities")

@@ -20,11 +20,13 @@ import psutil
 import pytest
 
 from roci_nb.errors import EngineFailed, MissingExtra
-from roci_nb.local.engine import engine_for, live_engine, running_engines, stop_all
+from roci_nb.local.engine import engine_for, live_engine, running_engines, stop_all, unload_engines
+from roci_nb.local.weights import PACKAGED
 
 pytestmark = pytest.mark.usefixtures("no_engines")
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and forks are POSIX")
 
+NANO = PACKAGED["gpt-oss-nano"].path
 WINDOW = 512  # small, and so quick to load
 PATIENCE_S = 30
 
@@ -91,9 +93,39 @@ def test_every_slot_has_the_window_that_was_asked_for(smollm2):
 
 def test_without_a_wish_the_window_is_8192_and_no_more_than_the_model_was_trained_for(smollm2):
     assert started(smollm2, window=None).address.window == 8192
-    engine = started(smollm2, window=9000)
-    assert (engine.asked_window, engine.address.window) == (9000, 8192)
-    assert live_engine(smollm2, 9000) is engine
+    assert started(NANO, window=None).address.window == 8192
+
+
+def test_a_window_beyond_the_models_own_costs_no_more_than_that(smollm2):
+    engine = started(smollm2, window=100_000)
+    assert engine.address.window == 8192
+    assert psutil.Process(engine.address.pid).memory_info().rss < 1_500_000_000  # 100,000 tokens take 4.7 GB
+    for window in (None, 8192, 9000, 2**31 - 1):
+        assert live_engine(smollm2, window) is engine
+
+
+def test_windows_that_come_to_the_same_load_once():
+    engine = started(NANO, window=300)
+    assert engine.address.window == 512
+    for window in (257, 300, 511, 512):
+        assert live_engine(NANO, window) is engine
+    assert live_engine(NANO, 513) is None
+    assert live_engine(NANO, 256) is None
+
+
+def test_an_answer_without_a_limit_ends_at_the_engines_and_a_request_may_ask_for_more(smollm2):
+    async def start():
+        async with engine_for(smollm2, alias="tiny", window=WINDOW, longest_answer=8) as engine:
+            return engine
+
+    engine = asyncio.run(start())
+    for limit, written in (({}, 8), ({"max_tokens": 12}, 12), ({"max_tokens": 3}, 3)):
+        body = {"messages": [{"role": "user", "content": "Tell a long story."}], "temperature": 0, **limit}
+        headers = {"Authorization": f"Bearer {engine.address.api_key}"}
+        url = f"{engine.address.base_url}/v1/chat/completions"
+        answer = httpx.post(url, json=body, headers=headers, timeout=60, trust_env=False).json()
+        assert answer["usage"]["completion_tokens"] == written
+        assert answer["choices"][0]["finish_reason"] == "length"
 
 
 def test_the_key_shows_nowhere(smollm2):
@@ -126,6 +158,76 @@ def test_another_window_loads_anew_and_the_old_engine_goes_with_its_last_user(sm
     wait_until(lambda: not old.alive)
     assert new.alive
     assert running_engines() == (new,)
+
+
+def loading_child(old):
+    wait_until(lambda: any(child.pid != old.address.pid for child in psutil.Process().children()))
+    return next(child for child in psutil.Process().children() if child.pid != old.address.pid)
+
+
+def test_a_load_that_dies_or_is_stopped_leaves_the_engine_in_use_alone(smollm2):
+    async def start(window):
+        async with engine_for(smollm2, alias="tiny", window=window) as engine:
+            return engine
+
+    async def lose_two():
+        async with engine_for(smollm2, alias="tiny", window=512) as old:
+            task = asyncio.create_task(start(1024))
+            (await asyncio.to_thread(loading_child, old)).kill()
+            with pytest.raises(EngineFailed, match="could not|died"):
+                await task
+            task = asyncio.create_task(start(1024))
+            await asyncio.to_thread(loading_child, old)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert old.alive
+            assert await start(None) is old
+        return old
+
+    old = asyncio.run(lose_two())
+    assert started(smollm2, window=None) is old
+    assert running_engines() == (old,)
+
+
+@pytest.mark.parametrize("lost_by", [EngineFailed, asyncio.CancelledError])
+def test_after_a_load_that_dies_or_is_stopped_the_next_call_gets_an_engine(smollm2, lost_by):
+    old = started(smollm2, window=512)
+
+    async def lose():
+        task = asyncio.create_task(engine_for(smollm2, alias="tiny", window=1024).__aenter__())
+        child = await asyncio.to_thread(loading_child, old)
+        if lost_by is EngineFailed:
+            child.kill()
+        else:
+            task.cancel()
+        with pytest.raises(lost_by):
+            await task
+
+    asyncio.run(lose())
+    again = started(smollm2, window=None)
+    assert again.alive
+    assert again.address.window == 8192
+
+
+def test_an_idle_engine_is_unloaded_and_its_memory_free(smollm2):
+    engine, other = started(smollm2), started(NANO)
+    asyncio.run(unload_engines(smollm2))
+    assert gone(engine.address.pid)
+    assert running_engines() == (other,)
+    asyncio.run(unload_engines(smollm2))
+
+
+def test_an_engine_in_use_is_unloaded_with_its_last_user():
+    async def unload():
+        async with engine_for(NANO, alias="tiny", window=WINDOW) as engine:
+            await unload_engines(NANO)
+            assert engine.alive
+            assert live_engine(NANO) is None
+        return engine
+
+    engine = asyncio.run(unload())
+    wait_until(lambda: not engine.alive)
 
 
 def test_an_idle_engine_makes_room_before_its_successor_loads(smollm2):

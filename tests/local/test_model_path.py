@@ -7,7 +7,7 @@ import os
 import pytest
 
 from roci_nb.errors import ConfigError
-from roci_nb.local.weights import WEIGHTS, resolve_model_path, weights_folder
+from roci_nb.local.weights import PACKAGED, WEIGHTS, longest_answer, resolve_model_path, stored_path, weights_folder
 
 
 @pytest.fixture
@@ -27,6 +27,26 @@ def refusal_of(model_id):
 def test_a_known_name_means_its_weights():
     assert resolve_model_path("smollm2-135m") is WEIGHTS["smollm2-135m"]
     assert resolve_model_path("SmolLM2-135M") is WEIGHTS["smollm2-135m"]
+
+
+def test_the_nano_lies_in_the_package():
+    nano = resolve_model_path("gpt-oss-nano")
+    assert nano == resolve_model_path("GPT-OSS-nano") == PACKAGED["gpt-oss-nano"].path
+    assert nano.stat().st_size < 1_200_000
+
+
+def test_whoever_comes_near_the_nano_is_told_that_it_is_a_toy():
+    assert refusal_of("gpt-oss-20b") == (
+        "the embedded engine has no model named 'gpt-oss-20b': write embedded:gpt-oss-nano (a toy of half a million "
+        "parameters, for tests and tutorials), or a GGUF file, embedded:/path/model.gguf"
+    )
+
+
+def test_answers_of_the_named_models_end_and_a_users_own_file_has_no_limit(gguf, tmp_path):
+    assert longest_answer(PACKAGED["gpt-oss-nano"].path) == longest_answer(stored_path(WEIGHTS["smollm2-135m"])) == 2048
+    assert longest_answer(gguf) is None
+    (tmp_path / "linked.gguf").symlink_to(PACKAGED["gpt-oss-nano"].path)
+    assert longest_answer(tmp_path / "linked.gguf") == 2048
 
 
 def test_a_path_may_be_absolute_relative_or_begin_at_home(gguf, monkeypatch):
