@@ -49,6 +49,9 @@ class Running:
     updates: int = 0
     status: str | None = None
     idle: bool = False
+    payload: list[dict] = field(default_factory=list)
+    comm_messages: list[dict] = field(default_factory=list)
+    """What widgets were sent: the content of ``comm_open``, ``comm_msg`` and ``comm_close``."""
     _displays: dict[str, list[int]] = field(default_factory=dict)
     _clear_next: bool = False
 
@@ -82,6 +85,8 @@ class Running:
         elif kind == "update_display_data":
             self.updates += 1
             self.kernel.update_display(content)
+        elif kind.startswith("comm_"):
+            self.comm_messages.append({"type": kind, **content})
         elif kind in ("stream", "error"):
             self.outputs.append({"output_type": kind, **content})
         elif kind == "clear_output":
@@ -122,10 +127,10 @@ class Kernel:
         self._client.wait_for_ready(timeout=120)
         self._cells: dict[str, Running] = {}
 
-    def start(self, code: str, *, cell_id: str | None = "cell") -> Running:
-        """Send a cell as JupyterLab does; ``cell_id=None`` as nbclient does."""
+    def start(self, code: str, *, cell_id: str | None = "cell", deleted: tuple[str, ...] = ()) -> Running:
+        """Send a cell as JupyterLab does, with the ids of the cells deleted since; ``cell_id=None`` as nbclient does."""
         session = self._client.session
-        metadata = {} if cell_id is None else {"cellId": cell_id, "deletedCells": [], "trusted": True}
+        metadata = {} if cell_id is None else {"cellId": cell_id, "deletedCells": list(deleted), "trusted": True}
         content = {
             "code": code,
             "silent": False,
@@ -140,8 +145,8 @@ class Kernel:
         self._cells[running.message_id] = running
         return running
 
-    def run(self, code: str, *, cell_id: str | None = "cell") -> Running:
-        return self.start(code, cell_id=cell_id).wait()
+    def run(self, code: str, *, cell_id: str | None = "cell", deleted: tuple[str, ...] = ()) -> Running:
+        return self.start(code, cell_id=cell_id, deleted=deleted).wait()
 
     def run_all(self, *cells: str) -> list[Running]:
         """Queue the cells at once, as Run All does."""
@@ -178,9 +183,18 @@ class Kernel:
             return
         if message["msg_type"] == "execute_reply":
             cell.status = message["content"]["status"]
+            cell.payload = message["content"].get("payload", [])
             cell.idle = cell.idle or cell.status == "aborted"
         else:
             cell.take(message["msg_type"], message["content"])
+
+    def complete(self, code: str) -> dict:
+        """What the kernel offers at the end of a cell."""
+        return self._client.complete(code, reply=True, timeout=60)["content"]
+
+    def shutdown(self) -> None:
+        """Shut it down as a front end does: it is asked to, and may tidy up."""
+        self._manager.shutdown_kernel()
 
     def close(self) -> None:
         self._client.stop_channels()

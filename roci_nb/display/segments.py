@@ -24,14 +24,28 @@ _PHASES: dict[Phase, str] = {
 
 
 class AnswerSegments:
-    """Takes the deltas of one answer; ``now`` is a clock in seconds."""
+    """Takes the deltas of one answer; ``now`` is a clock in seconds.
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    ``prompt_tokens`` is our estimate of what is sent, ``last_load_s`` how long this model's last load took, by our
+    own record.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        prompt_tokens: int | None = None,
+        last_load_s: float | None = None,
+    ) -> None:
         self._now = now
+        self._prompt_tokens = prompt_tokens
+        self._last_load_s = last_load_s
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._phase_since = now()
         self._thinking_since: float | None = None
+        self.load_s = 0.0
+        """Seconds that the model took to load, as far as the phases told."""
         self.thought_s = 0.0
         """Seconds from the first thought to the first word of the answer, or to now."""
         self.phase: Phase = "connecting"
@@ -41,6 +55,8 @@ class AnswerSegments:
     def add(self, delta: TextStreamDelta) -> None:
         """Take the next delta."""
         if delta.phase is not None and delta.phase != self.phase:
+            if self.phase == "loading":
+                self.load_s += self._now() - self._phase_since
             self.phase, self._phase_since, self.progress = delta.phase, self._now(), None
         if delta.progress is not None:
             self.progress = delta.progress
@@ -65,6 +81,11 @@ class AnswerSegments:
         return "".join(self._reasoning)
 
     @property
+    def has_reasoning(self) -> bool:
+        """Whether the model has thought."""
+        return bool(self._reasoning)
+
+    @property
     def answering(self) -> bool:
         """Whether the first word of the answer has come."""
         return bool(self._text)
@@ -76,15 +97,30 @@ class AnswerSegments:
 
     def phase_line(self) -> str:
         """What the model does now, for how long, and how far it is where the server tells."""
-        elapsed = self._now() - self._phase_since
-        if self.phase == "thinking":
-            return f"thinking · {clock(elapsed)} · ~{count(len(self._reasoning))} tok"
-        parts = [self._what(), *_how_far(self.progress), clock(elapsed)]
-        return " · ".join(parts)
+        return f"{self.phase_text()} · {self.phase_clock()}"
 
-    def thought_line(self) -> str:
-        """How long the model thought, and about how much."""
-        return f"thought {self.thought_s:.0f} s · ~{count(len(self._reasoning))} tok"
+    def phase_text(self) -> str:
+        """What the model does now, and how far it is where the server tells."""
+        if self.phase == "thinking":
+            return f"thinking · ~{count(len(self._reasoning))} tok"
+        about = []
+        if self.phase in ("queued_or_reading", "reading") and self.progress is None and self._prompt_tokens:
+            about = [f"~{count(self._prompt_tokens)} tokens"]
+        return " · ".join([self._what(), *_how_far(self.progress), *about])
+
+    def phase_clock(self) -> str:
+        """For how long the phase has lasted; of a load, how long the last one took."""
+        elapsed = clock(self._now() - self._phase_since)
+        if self.phase == "loading" and self._last_load_s is not None:
+            return f"{elapsed} (last time {clock(self._last_load_s)})"
+        return elapsed
+
+    def thought_line(self, *, done: bool = False) -> str:
+        """How long the model thinks or thought, and about how much; ``done`` when the answer has ended."""
+        about = f"~{count(len(self._reasoning))} tok"
+        if done or self.answering or self._thinking_since is None or self.phase != "thinking":
+            return f"thought {self.thought_s:.0f} s · {about}"
+        return f"thinking · {self._now() - self._thinking_since:.0f} s · {about}"
 
     def _what(self) -> str:
         if self.phase in ("downloading", "loading") and self.progress is not None and self.progress.status:

@@ -13,7 +13,7 @@ from roci_nb.types.usage import Timing, Usage
 if TYPE_CHECKING:
     from roci_nb.types.events import FinishReason, GenerationWarning, TextStreamDelta
     from roci_nb.types.models import LanguageModel
-    from roci_nb.types.requests import ProviderRequest
+    from roci_nb.types.requests import ProviderRequest, RequestPreview
     from roci_nb.types.tools import ToolCall
 
 
@@ -28,6 +28,7 @@ class AnswerFold:
         self._tool_calls: list[ToolCall] = []
         self._warnings: list[GenerationWarning] = []
         self._last: TextStreamDelta | None = None
+        self._sent: RequestPreview | None = None
         self._started = time.perf_counter()
 
     def add(self, delta: TextStreamDelta) -> None:
@@ -40,6 +41,8 @@ class AnswerFold:
             self._tool_calls.append(delta.tool_call)
         if delta.warnings:
             self._warnings.extend(delta.warnings)
+        if delta.sent is not None:
+            self._sent = delta.sent
         if delta.finish_reason is not None:
             self._last = delta
 
@@ -79,4 +82,6 @@ class AnswerFold:
             warnings=tuple(self._warnings),
             settings=self._request.settings,
             context_window=None if last is None else last.context_window,
+            gpu_share=None if last is None else last.gpu_share,
+            sent=self._sent,
         )

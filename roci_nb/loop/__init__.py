@@ -7,11 +7,12 @@ tick ■ would hang on a stalled stream.
 """
 
 from roci_nb.loop.background import background_loop, close_at_exit, on_background_loop
-from roci_nb.loop.blocking import call_blocking, iterate_blocking, sync_twin
+from roci_nb.loop.blocking import Stopper, call_blocking, iterate_blocking, sync_twin
 from roci_nb.loop.crossing import attach_partial, hop, iterate_on_loop, partial_of
 from roci_nb.loop.nested import run
 
 __all__ = [
+    "Stopper",
     "attach_partial",
     "background_loop",
     "call_blocking",

@@ -22,8 +22,31 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+class Stopper:
+    """Stops an iteration from elsewhere, a button or another thread, as an interrupt does."""
+
+    def __init__(self) -> None:
+        self._cancel: Callable[[], None] | None = None
+        self._asked = False
+
+    def stop(self) -> None:
+        """Stop it now, or as soon as it begins."""
+        self._asked = True
+        if self._cancel is not None:
+            self._cancel()
+
+    def attach(self, cancel: Callable[[], None]) -> None:
+        """Name what ends the work; callable from any thread."""
+        self._cancel = cancel
+        if self._asked:
+            cancel()
+
+
 def iterate_blocking(
-    source: Callable[[], AsyncIterator[T]], *, on_wait: Callable[[], None] | None = None
+    source: Callable[[], AsyncIterator[T]],
+    *,
+    on_wait: Callable[[], None] | None = None,
+    stopper: Stopper | None = None,
 ) -> Iterator[T]:
     """Iterate ``source()`` on the background loop from ordinary code, whether or not a loop runs in this thread.
 
@@ -32,12 +55,16 @@ def iterate_blocking(
     """
     if on_background_loop():
         raise RociError("a blocking call on roci_nb's own loop would wait for itself: await the async twin instead")
-    return _iterate_blocking(source, on_wait)
+    return _iterate_blocking(source, on_wait, stopper)
 
 
-def _iterate_blocking(source: Callable[[], AsyncIterator[T]], on_wait: Callable[[], None] | None) -> Iterator[T]:
+def _iterate_blocking(
+    source: Callable[[], AsyncIterator[T]], on_wait: Callable[[], None] | None, stopper: Stopper | None
+) -> Iterator[T]:
     arrived = threading.Event()
     crossing = Crossing(source, arrived.set)
+    if stopper is not None:
+        stopper.attach(crossing.cancel)
     release = _stop_on_interrupt(crossing)
     try:
         done = False

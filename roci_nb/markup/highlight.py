@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from roci_nb.markup.html import Html, quote, whole
+from roci_nb.markup.styles import BARE_CODE, CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,10 +34,12 @@ class _Lexer(Protocol):
 def code_block(code: str, language: str) -> Html:
     """Show code in a block of its own, coloured where the language is known and the code not too long.
 
-    Token classes come from Pygments' standard list; there is no inline style, and ``language`` goes nowhere.
+    Token classes come from Pygments' standard list; the style is our own, and ``language`` goes nowhere.
     """
     content = _coloured(code, language) if len(code) <= LONGEST_HIGHLIGHTED else None
-    return Html(f'<div class="highlight"><pre><code>{quote(code) if content is None else content}</code></pre></div>\n')
+    shown = quote(code) if content is None else content
+    inner = f'<pre style="{CODE}"><code style="{BARE_CODE}">{shown}</code></pre>'
+    return Html(f'<div class="highlight">{inner}</div>\n')
 
 
 def _coloured(code: str, language: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 
-VOID_TAGS = frozenset({"br", "hr"})
+VOID_TAGS = frozenset({"br", "hr", "img"})
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TYPESET = re.compile(r"[$\\]")

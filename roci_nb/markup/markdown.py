@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from roci_nb.markup.highlight import code_block
 from roci_nb.markup.html import Html, escape, quote, whole
+from roci_nb.markup.styles import CELL_PADDING, SCROLLER, WRAPPED
 from roci_nb.markup.tex import CLOSING, formula
 
 if TYPE_CHECKING:
@@ -50,18 +51,19 @@ def render_markdown(text: str) -> Html:
     try:
         return _rendered(text)
     except Exception:  # noqa: BLE001 - whatever a parser trips over, the answer is shown
-        return _plain(text)
+        return raw_html(text)
 
 
 def _rendered(text: str) -> Html:
     tokens = _parser().parse(text)
     if any(token.level >= DEEPEST - 1 for token in tokens):
-        return _plain(text)
+        return raw_html(text)
     return _Writer().write(tokens)
 
 
-def _plain(text: str) -> Html:
-    return Html(f'<pre style="white-space:pre-wrap">{quote(text)}</pre>\n')
+def raw_html(text: str) -> Html:
+    """Show a text as it is, in lines that wrap."""
+    return Html(f'<pre style="{WRAPPED}">{quote(whole(text))}</pre>\n')
 
 
 @cache
@@ -146,6 +148,8 @@ class _Writer:
         elif token.type == "footnote_reference_open":
             self._start("div")
             self._lead += f"{_footnote_mark(token)} "
+        elif token.type == "table_open":
+            self._start("table", f' cellpadding="{CELL_PADDING}"')
         elif token.tag in _BLOCKS or token.tag in _SPANS:
             self._start(token.tag, _attributes(token))
         else:
@@ -153,7 +157,8 @@ class _Writer:
 
     def _start(self, tag: str, attributes: str = "") -> None:
         self._open.append(tag)
-        self._parts.append(f"<{tag}{attributes}>")
+        scroller = f'<div style="{SCROLLER}">' if tag == "table" else ""
+        self._parts.append(f"{scroller}<{tag}{attributes}>")
 
     def _end(self) -> None:
         if not self._open:
@@ -162,7 +167,8 @@ class _Writer:
             self._add_lead()
         tag = self._open.pop()
         if tag:
-            self._parts.append(f"</{tag}>\n" if tag in _BLOCKS or tag == "div" else f"</{tag}>")
+            scroller = "</div>" if tag == "table" else ""
+            self._parts.append(f"</{tag}>{scroller}" + ("\n" if tag in _BLOCKS or tag == "div" else ""))
 
     def _start_link(self, url: str, title: str) -> None:
         if "a" in self._open or not is_allowed_url(url):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from roci_nb.markup.html import Html, element
 from roci_nb.markup.strings import UNKNOWN
+from roci_nb.markup.styles import CELL_PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +40,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Html:
         titles = zip(_padded_row(headers, len(styles)), styles, strict=True)
         heads = (element("th", title, style=style) for title, style in titles)
         parts.insert(0, element("thead", element("tr", *heads)))
-    return element("table", *parts)
+    return element("table", *parts, cellpadding=CELL_PADDING)
 
 
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
@@ -107,3 +109,20 @@ def _columns(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as a value that shows itself."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def __str__(self) -> str:
+        return text_table(self.headers, self.rows)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> Html:
+        return html_table(self.headers, self.rows)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from roci_nb.markup.html import Html, quote
+from roci_nb.markup.styles import BARE_CODE, CODE, WIDE
 
 CLOSING = {"$": "$", "$$": "$$", r"\(": r"\)", r"\[": r"\]", "": ""}
 r"""Opening delimiters and what closes them; the empty one stands for a bare ``\begin{…}…\end{…}``."""
@@ -36,10 +37,14 @@ def formula(tex: str, opening: str, *, block: bool) -> Html:
     # A label is not seen, and twice the same on one page is an error; a bare % would hide the rest of its line.
     drawn = _PERCENT.sub(lambda found: found[1] or r"\%", _LABEL.sub("", tex)).strip()
     if not _only_draws(drawn):
-        source = f"<code>{quote(opening + tex + CLOSING[opening])}</code>"
-        return Html(f"<pre>{source}</pre>\n" if block else source)
+        source = quote(opening + tex + CLOSING[opening])
+        if block:
+            return Html(f'<pre style="{CODE}"><code style="{BARE_CODE}">{source}</code></pre>\n')
+        return Html(f"<code>{source}</code>")
     left, right = (r"\(", r"\)") if opening in INLINE else (r"\[", r"\]")
-    return Html(f"<div>{left}{quote(drawn)}{right}</div>\n" if block else f"<span>{left}{quote(drawn)}{right}</span>")
+    if block:
+        return Html(f'<div style="{WIDE}">{left}{quote(drawn)}{right}</div>\n')
+    return Html(f"<span>{left}{quote(drawn)}{right}</span>")
 
 
 def _only_draws(tex: str) -> bool:

@@ -26,6 +26,8 @@ SHORTEST_SPAN_S = 0.1
 """Over less than this, the speed of an answer that was not timed by its server is not told."""
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text; a count made with it is marked as an estimate."""
+IMAGE_TOKENS = 256
+"""What Gemma 3 makes of any image (its vision encoder gives 256 vectors); others take more, up to thousands."""
 
 
 class Provider(ABC):
@@ -81,6 +83,11 @@ class Provider(ABC):
     async def unload(self) -> None:
         """Free the memory that this model takes."""
         await hop(self._unload)
+
+    @property
+    def takes_begun_answers(self) -> bool:
+        """Whether a last assistant message is gone on with, instead of answered."""
+        return False
 
     @abstractmethod
     def _stream_text(self, request: ProviderRequest) -> AsyncIterator[TextStreamDelta]:
@@ -162,9 +169,18 @@ def _timed(last: TextStreamDelta, started: float, first: float | None, latest: f
 
 
 def estimate_tokens(request: ProviderRequest) -> TokenCount:
-    """Estimate a prompt's tokens from its characters; four more a message for its frame."""
-    characters = sum(len(message.text) + len(message.reasoning) for message in request.messages)
-    return TokenCount(characters // CHARACTERS_PER_TOKEN + 4 * len(request.messages), exact=False)
+    """Estimate a prompt's tokens from its characters; four more a message for its frame, ``IMAGE_TOKENS`` an image.
+
+    Tools and calls count as the JSON they are sent as; a server's template may write them shorter.
+    """
+    messages = request.messages
+    characters = sum(len(message.text) + len(message.reasoning) for message in messages)
+    calls = [call.model_dump_json() for message in messages for call in message.tool_calls]
+    tools = [tool.model_dump_json() for tool in request.tools or ()]
+    characters += sum(map(len, (*calls, *tools)))
+    images = sum(len(message.images) for message in messages)
+    n = characters // CHARACTERS_PER_TOKEN + 4 * len(messages) + IMAGE_TOKENS * images
+    return TokenCount(n, exact=False)
 
 
 def unused_fields(request: ProviderRequest) -> tuple[GenerationWarning, ...]:

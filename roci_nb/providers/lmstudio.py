@@ -19,7 +19,7 @@ from roci_nb.errors import (
     Unsupported,
 )
 from roci_nb.providers.base import estimate_tokens
-from roci_nb.providers.chat_request import PATH, request_body
+from roci_nb.providers.chat_request import request_body
 from roci_nb.providers.dialects import LM_STUDIO
 from roci_nb.providers.lmstudio_errors import in_our_words, not_found
 from roci_nb.providers.lmstudio_models import PATHS, Instance, Shelf, Target, read_shelf
@@ -30,7 +30,6 @@ from roci_nb.types.events import TextStreamDelta
 from roci_nb.types.json import float_of, int_of, object_of, text_of
 from roci_nb.types.model_info import ModelInfo, ModelList
 from roci_nb.types.progress import Progress
-from roci_nb.types.requests import RequestPreview
 from roci_nb.types.usage import Timing
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from roci_nb.providers.openai_compatible import RequestBody
     from roci_nb.types.base_url import BaseUrl
     from roci_nb.types.json import JsonObject
-    from roci_nb.types.requests import ProviderRequest, TokenCount
+    from roci_nb.types.requests import ProviderRequest, RequestPreview, TokenCount
 
 LOADING_POLL_S = 0.5
 """How often LM Studio is asked, while nothing comes, whether the model is still loading."""
@@ -92,7 +91,7 @@ class LmStudioProvider(OpenAiCompatibleProvider):
         body, of_body = self._written(request, target)
         warnings += of_body + cut_warnings(request, target.window)
         waiting = self._loading(target) if target.waits_for_load else TextStreamDelta(phase="queued_or_reading")
-        yield replace(waiting, warnings=warnings)
+        yield replace(waiting, warnings=warnings, sent=self._request_of(body))
         answer = self._answer(request, body, _view(target))
         async with aclosing(self._told_when_loaded(answer) if target.waits_for_load else answer) as deltas:
             async for delta in deltas:
@@ -264,7 +263,7 @@ class LmStudioProvider(OpenAiCompatibleProvider):
         except (ServerUnreachable, Unauthorized):
             shelf = Shelf()
         body, _ = self._written(request, self._target(shelf, request.settings.num_ctx))
-        return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)
+        return self._request_of(body)
 
 
 def _view(target: Target) -> ServerView:

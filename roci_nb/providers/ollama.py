@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from roci_nb.config import RociConfig
-from roci_nb.errors import ConfigError, ModelNotFound, ServerError
+from roci_nb.errors import ConfigError, ModelNotFound, RociError, ServerError
 from roci_nb.markup.strings import nearest
 from roci_nb.providers.base import Provider, estimate_tokens
 from roci_nb.providers.framing import LineSplitter
@@ -72,6 +72,11 @@ class OllamaProvider(Provider):
 
     provider_key: ClassVar[str] = "ollama"
 
+    @property
+    def takes_begun_answers(self) -> bool:
+        """Whether a last assistant message is gone on with; gpt-oss's template closes it."""
+        return not is_gpt_oss(self.model.model_id)
+
     def __init__(
         self,
         model: str,
@@ -124,7 +129,7 @@ class OllamaProvider(Provider):
         loaded = await self._loaded()
         body, warnings = chat_body(request, info, request.settings.num_ctx or _window(loaded))
         load = self._announced_load(request, info, loaded)
-        yield load or TextStreamDelta(phase="queued_or_reading")
+        yield replace(load or TextStreamDelta(phase="queued_or_reading"), sent=self._request_of(body))
         if warnings:
             yield TextStreamDelta(warnings=warnings)
         reader = OllamaReader(
@@ -145,8 +150,13 @@ class OllamaProvider(Provider):
             finally:
                 opening.cancel()
                 await asyncio.gather(opening, return_exceptions=True)
-        window = request.settings.num_ctx or _window(loaded) or _window(await self._loaded())
-        yield _with_window(reader.end(), window, request)
+        last = reader.end()
+        if loaded is None or request.settings.num_ctx not in (None, loaded.loaded_window):
+            loaded = None  # it was loaded for this answer, which is whole, whatever becomes of the server
+            with suppress(RociError):
+                loaded = await self._loaded()
+        window = _window(loaded) or request.settings.num_ctx
+        yield replace(_with_window(last, window, request), gpu_share=None if loaded is None else loaded.gpu_share)
 
     def _announced_load(
         self, request: ProviderRequest, info: ModelInfo, loaded: ModelInfo | None
@@ -236,6 +246,9 @@ class OllamaProvider(Provider):
     async def _preview(self, request: ProviderRequest) -> RequestPreview:
         info, loaded = await self._capabilities(), await self._loaded()
         body, _ = chat_body(request, info, request.settings.num_ctx or _window(loaded))
+        return self._request_of(body)
+
+    def _request_of(self, body: JsonObject) -> RequestPreview:
         return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)
 
 

@@ -121,7 +121,7 @@ class OpenAiCompatibleProvider(Provider):
                 await asyncio.sleep(LOADING_POLL_S)
         body, warnings = self._body(request, view)
         warnings += self._warnings_of(view, request)
-        yield TextStreamDelta(phase="queued_or_reading", warnings=warnings)
+        yield TextStreamDelta(phase="queued_or_reading", warnings=warnings, sent=self._request_of(body))
         async with aclosing(self._answer(request, body, view)) as deltas:
             async for delta in deltas:
                 if delta.finish_reason is not None and delta.timing is not None:
@@ -233,6 +233,9 @@ class OpenAiCompatibleProvider(Provider):
         except (_StillLoading, ServerUnreachable):
             view = ServerView(dialect=self._known_dialect or UNKNOWN)
         body, _ = self._body(request, view)
+        return self._request_of(body)
+
+    def _request_of(self, body: JsonObject) -> RequestPreview:
         return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from roci_nb.config import RociConfig
 from roci_nb.errors import ConfigError, SelectorError, UnknownProvider
+from roci_nb.local.weights import WEIGHTS
 from roci_nb.markup.strings import nearest
 from roci_nb.types.models import LanguageModel
 
@@ -83,7 +84,7 @@ def _meant(text: str) -> tuple[str, ...]:
     if keys:
         return tuple(f"{near}:{rest}" for near in keys)
     name = text.strip() or "gpt-oss:20b"
-    if name.endswith(".gguf") or name.startswith("smollm2"):
+    if name.endswith(".gguf") or name.startswith("smollm2") or name in WEIGHTS:
         return (f"embedded:{name}",)
     if "/" in name and not colon:
         return (f"lmstudio:{name}", f"ollama:{name}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from roci_nb.types.progress import Progress
+    from roci_nb.types.requests import RequestPreview
     from roci_nb.types.tools import ToolCall, ToolResult
     from roci_nb.types.usage import Timing, Usage
 
@@ -33,7 +34,9 @@ class TextStreamDelta:
 
     ``text`` and ``reasoning`` hold what is new, ``""`` where nothing is. ``phase`` is what the model does now;
     ``progress`` how far that has come, where the server tells. The last delta of a stream, and only it, has
-    ``finish_reason``; with it come ``usage``, ``timing`` and ``context_window``, the loaded window in tokens.
+    ``finish_reason``; with it come ``usage``, ``timing`` and ``context_window``, the loaded window in tokens,
+    and ``gpu_share``, the part of the model that runs on GPUs.
+    ``sent`` is the request as it goes out, keys redacted, with the delta before the server is asked.
     """
 
     text: str = ""
@@ -48,6 +51,8 @@ class TextStreamDelta:
     timing: Timing | None = None
     finish_reason: FinishReason | None = None
     context_window: int | None = None
+    gpu_share: float | None = None
+    sent: RequestPreview | None = None
 
     def __repr__(self) -> str:
         shown = [f"{field.name}={value!r}" for field in fields(self) if (value := getattr(self, field.name))]

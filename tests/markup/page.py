@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+from roci_nb.markup import styles
+
 ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title", "target", "rel"},
     "ol": {"start"},
     "li": {"style"},
     "th": {"style"},
     "td": {"style"},
-    "div": {"class"},
+    "div": {"class", "style"},
     "span": {"class"},
     "pre": {"style"},
+    "code": {"style"},
+    "table": {"cellpadding"},
 }
 TAGS = {
     *ATTRIBUTES,
-    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "blockquote", "em", "strong", "s", "code", "sup", "br", "hr"),
-    *("table", "thead", "tbody", "tr"),
+    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "blockquote", "em", "strong", "s", "sup", "br", "hr"),
+    *("thead", "tbody", "tr"),
 }
 VOID = {"br", "hr"}
 STYLES = {
@@ -27,6 +31,10 @@ STYLES = {
     "text-align:right",
     "list-style:none",
     "white-space:pre-wrap",
+    styles.CODE,
+    styles.BARE_CODE,
+    styles.SCROLLER,
+    styles.WIDE,
 }
 URL = re.compile(r"(https?://[^/?#\s]|mailto:)[^\s\x00-\x20\x7f]*", re.IGNORECASE)
 CLASS = re.compile(r"highlight|[a-z][a-z0-9]{0,2}")
@@ -35,6 +43,9 @@ TYPESET = re.compile(r"\$|\\\(|\\\[|\\begin|\\(?:eq)?ref|\\[\\$]")
 
 class Page(HTMLParser):
     """Fails on anything that is not ours; knows the text, the links, and what a typesetter would look at."""
+
+    tags = TAGS
+    attributes = ATTRIBUTES
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -51,11 +62,11 @@ class Page(HTMLParser):
         self._end_string()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in TAGS, f"<{tag}>"
+        assert tag in self.tags, f"<{tag}>"
         assert not (tag == "a" and "a" in self.open), "a link in a link"
         assert len({name for name, _ in attrs}) == len(attrs)
         for name, value in attrs:
-            assert name in ATTRIBUTES.get(tag, set()), f"<{tag} {name}>"
+            assert name in self.attributes.get(tag, set()), f"<{tag} {name}>"
             assert value is not None
             self._check_value(name, value)
         if tag == "a":
@@ -68,15 +79,18 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
-    @staticmethod
-    def _check_value(name: str, value: str) -> None:
+    @classmethod
+    def check_style(cls, value: str) -> None:
+        assert value in STYLES, value
+
+    def _check_value(self, name: str, value: str) -> None:
         if name == "href":
             assert URL.fullmatch(value), value
         elif name == "style":
-            assert value in STYLES, value
+            self.check_style(value)
         elif name == "class":
             assert CLASS.fullmatch(value), value
-        elif name == "start":
+        elif name in ("start", "cellpadding"):
             assert value.isdecimal()
 
     def handle_endtag(self, tag: str) -> None:

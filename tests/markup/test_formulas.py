@@ -6,6 +6,7 @@ import pytest
 
 from roci_nb.markup.markdown import render_markdown
 from roci_nb.markup.markdown_rules import LONGEST_FORMULA
+from roci_nb.markup.styles import BARE_CODE, CODE, WIDE
 from tests.markup.page import Page
 
 
@@ -101,7 +102,7 @@ def test_a_backslash_stays_a_backslash() -> None:
     [
         (r"a $\href{javascript:alert(1)}{x}$ b", r"<p>a <code>$\href{javascript:alert(1)}{x}$</code> b</p>"),
         (r"a \(\nosuchcommand\) b", r"<p>a <code>\(\nosuchcommand\)</code> b</p>"),
-        ("$$\n\\def\\x{y}\n$$", "<pre><code>$$\\def\\x{y}$$</code></pre>"),
+        ("$$\n\\def\\x{y}\n$$", f'<pre style="{CODE}"><code style="{BARE_CODE}">$$\\def\\x{{y}}$$</code></pre>'),
         ("a ${b$ c", "<p>a <code>${b$</code> c</p>"),
     ],
 )
@@ -123,3 +124,7 @@ def test_less_than_within_a_formula_is_escaped() -> None:
 
 def test_a_formula_that_is_not_closed_yet_shows_as_text() -> None:
     assert Page(render_markdown("so $$\na = b")).text == "so $$\na = b\n"
+
+
+def test_a_formula_on_lines_of_its_own_scrolls_by_itself() -> None:
+    assert f'<div style="{WIDE}">' in render_markdown("$$\nx = y\n$$")

@@ -10,6 +10,7 @@ import pytest
 from roci_nb.markup.highlight import LONGEST_HIGHLIGHTED
 from roci_nb.markup.html import Html
 from roci_nb.markup.markdown import LINK, render_markdown
+from roci_nb.markup.styles import BARE_CODE, CODE, SCROLLER
 from tests.markup.page import Page
 
 
@@ -20,7 +21,7 @@ def html(text: str) -> str:
 
 
 def code(content: str) -> str:
-    return f'<div class="highlight"><pre><code>{content}</code></pre></div>\n'
+    return f'<div class="highlight"><pre style="{CODE}"><code style="{BARE_CODE}">{content}</code></pre></div>\n'
 
 
 ORDINARY = {
@@ -118,11 +119,21 @@ def test_an_image_without_a_name_is_still_there() -> None:
 
 def test_a_table_has_its_columns_aligned_as_it_says() -> None:
     assert html("| a | b | c |\n|---|:-:|--:|\n| 1 | **2** | 3 |") == (
-        '<table><thead><tr><th style="text-align:left">a</th><th style="text-align:center">b</th>'
+        f'<div style="{SCROLLER}"><table cellpadding="4">'
+        '<thead><tr><th style="text-align:left">a</th><th style="text-align:center">b</th>'
         '<th style="text-align:right">c</th></tr>\n</thead>\n'
         '<tbody><tr><td style="text-align:left">1</td><td style="text-align:center"><strong>2</strong></td>'
-        '<td style="text-align:right">3</td></tr>\n</tbody>\n</table>\n'
+        '<td style="text-align:right">3</td></tr>\n</tbody>\n</table></div>\n'
     )
+
+
+def test_a_table_in_a_list_and_an_open_one_close_their_scroller() -> None:
+    for text in ("- a\n\n  | b |\n  |---|\n  | c |\n\nd", "| a |\n|---|", "> | a |\n> |---|\nb"):
+        assert html(text).count(SCROLLER) == 1
+
+
+def test_a_footnote_that_begins_with_a_table_keeps_its_label() -> None:
+    assert Page(html("x[^1]\n\n[^1]:\n    | a |\n    |---|\n    | b |")).text.count("[1]") == 2
 
 
 @pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
