@@ -20,6 +20,7 @@ from roci_nb.errors import ConfigError
 from roci_nb.markup.strings import nearest
 from roci_nb.markup.tables import html_table
 from roci_nb.types.base_url import BaseUrl
+from roci_nb.types.options import CellOptions
 from roci_nb.types.settings import GenerationSettings
 from roci_nb.types.values import Value
 
@@ -63,6 +64,7 @@ _VARIABLES = {
 }
 _DEFAULT_PORTS = {"ollama_base_url": 11434, "lmstudio_base_url": 1234, "openai_compatible_base_url": 8080}
 _HOME_OF_KEY = {"ollama": "https://ollama.com", "openai": "https://api.openai.com"}
+_TABLES: dict[str, type[Value]] = {"settings": GenerationSettings, "options": CellOptions}
 _TRUTH = {
     "1": True,
     "true": True,
@@ -107,8 +109,10 @@ class RociConfig(Value):
     model: str | None = None
     local_only: bool = False
     settings: GenerationSettings = GenerationSettings()
+    options: CellOptions = CellOptions()
 
     expected: ClassVar = {
+        "options": "CellOptions",
         "settings": "GenerationSettings",
         "local_only": "true or false",
         "model": "provider:model_id",
@@ -266,10 +270,8 @@ def _checked(table: dict[str, object], where: str) -> Iterator[tuple[str, object
             near = nearest(name, allowed)
             advice = f"did you mean {near[0]}?" if near else f"it knows {', '.join(allowed)}"
             raise ConfigError(f"{where} has an unknown {name!r}: {advice}")
+        kind = _TABLES.get(name)
         try:
-            yield (
-                name,
-                GenerationSettings(**value) if name == "settings" and isinstance(value, dict) else value,
-            )
+            yield name, kind(**value) if kind is not None and isinstance(value, dict) else value
         except (ConfigError, TypeError) as error:
             raise ConfigError(f"{where}: {name}: {error}") from None

@@ -37,7 +37,7 @@ def stream_text(
     ``provider`` is a provider or a selector, ``messages`` a list or one user message's text. Cancelling the task
     closes the connection; ``CancelledError`` and every error carry what had arrived as ``.partial``.
     """
-    asked, request = _asked(provider), _request(messages, settings, tools)
+    asked, request = as_provider(provider), _request(messages, settings, tools)
     return iterate_on_loop(lambda: answer_deltas(asked, request))
 
 
@@ -48,7 +48,7 @@ async def generate_text(
     tools: Sequence[ToolDefinition] = (),
 ) -> GenerateTextResult:
     """Return the whole answer, its reasoning apart from its text; arguments and errors as ``stream_text``."""
-    asked, request = _asked(provider), _request(messages, settings, tools)
+    asked, request = as_provider(provider), _request(messages, settings, tools)
 
     async def whole() -> GenerateTextResult:
         fold = AnswerFold(asked.model, request)
@@ -79,7 +79,8 @@ async def answer_deltas(provider: Provider, request: ProviderRequest) -> AsyncIt
         raise
 
 
-def _asked(provider: Asked) -> Provider:
+def as_provider(provider: Asked) -> Provider:
+    """Return the provider that a selector names, or the provider itself."""
     if isinstance(provider, Provider):
         return provider
     if isinstance(provider, str | LanguageModel):

@@ -2,157 +2,167 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from traitlets import HasTraits, TraitError, TraitType
 
-from roci_nb.errors import ConfigError, RociError, Stopped, one_line, show_as_one_line
+from roci_nb.errors import InvalidSetting, RociError, show_as_one_line
+from roci_nb.session.options import OPTIONS, help_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from IPython.core.interactiveshell import InteractiveShell
 
-    from roci_nb.session.command import Command
-    from roci_nb.session.state import InForce, Session
-    from roci_nb.types.events import TextStreamDelta
+    from roci_nb.magic.cells import Cells
 
-LAST = "_roci"
-"""The name of the last answer in the user's namespace."""
+log = logging.getLogger("roci_nb")
 
-VERBS = {"use": "use PROVIDER:MODEL", "set": "set NAME VALUE [NAME VALUE …]"}
+QUESTION_VERBS = ("ask", "fix", "continue")
+"""Verbs behind which a question mark is the user's, and no call for help."""
 
 
-@magics_class
-class RociMagics(Magics):
+class ConfiguredOption(TraitType[object, object]):
+    """An option of ``%%roci`` as configuration: the session's own, under IPython's name for it."""
+
+    default_value = None
+    info_text = "a value of the option"
+
+    def validate(self, obj: HasTraits, value: object) -> object:
+        """Check a value as ``%roci set`` does; the session's state is the one that counts."""
+        if value is None:
+            return None
+        from roci_nb.types.options import CellOptions
+        from roci_nb.types.settings import GenerationSettings
+
+        name = self.name or ""
+        if name == "model":
+            return str(value)
+        kind = CellOptions if name in CellOptions.model_fields else GenerationSettings
+        given = list(value) if isinstance(value, tuple) else value
+        try:
+            checked: object = getattr(kind(**{name: given}), name)  # type: ignore[arg-type]  # checked in our words
+        except InvalidSetting as error:
+            if getattr(obj, "loading", False):  # a wrong value in a file must not take the magic away
+                log.warning("RociMagics.%s is ignored: %s", name, error)
+                return None
+            raise TraitError(str(error)) from None
+        return checked
+
+
+def _configurable(names: dict[str, str]) -> dict[str, ConfiguredOption]:
+    return {name: ConfiguredOption(allow_none=True, help=purpose).tag(config=True) for name, purpose in names.items()}
+
+
+CONFIGURABLE = {option.name: option.purpose for option in OPTIONS if option.target != "cell"} | {
+    "model": "the model where a cell names none",
+    "presence_penalty": "make words that were used less likely",
+    "frequency_penalty": "make words less likely the more they were used",
+}
+
+
+class _CellMagics(Magics):
     """The two faces of one name: a cell is a prompt, a line is a verb."""
 
     shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
+        self._cells: Cells | None = None
+        self._making = threading.Lock()
+        self.loading = True
         super().__init__(shell=shell)
-        self._session: Session | None = None
+        self.loading = False
 
     @property
-    def session(self) -> Session:
-        """The state of this kernel."""
-        if self._session is None:
-            from roci_nb.session.state import Session
+    def cells(self) -> Cells:
+        """The cells of this kernel; what is configured goes into their session when it is made."""
+        with self._making:  # a completion makes them in a thread of its own
+            if self._cells is None:
+                from roci_nb.magic.cells import Cells
+                from roci_nb.magic.configuration import join
+                from roci_nb.session.state import Session
 
-            self._session = Session()
-        return self._session
+                session = Session()
+                join(self, session)
+                self._cells = Cells(self.shell, session)
+            return self._cells
 
+    @no_var_expand  # {braces} and $dollars of a line are the user's prose
     @line_cell_magic
     def roci(self, line: str, cell: str | None = None) -> None:
-        """Ask a language model: the cell is the prompt, the answer streams below it.
-
-        ::
-
-            %%roci [PROVIDER:MODEL] [options] [--] [prose]
-            prompt
-
-            -m, --model PROVIDER:MODEL   the model of this cell
-            -s, --system TEXT            instructions for the model
-            -t, --temperature T          how freely words are chosen, from 0 up
-            --top-p P                    choose among the likeliest words that make up this share
-            --max-tokens N               the longest answer, in tokens
-            --num-ctx N                  the window, in tokens; another one loads the model again
-            --seed N                     the same seed gives the same answer
-            -o NAME                      bind the result to this name
-
-        ``_roci`` is the last answer. ``%roci use PROVIDER:MODEL`` chooses the model of the cells to come,
-        ``%roci set NAME VALUE`` a setting; ``%roci`` alone shows both.
-        """
+        """Ask a language model; the help is written from the options' table when the extension loads."""
         try:
             if cell is None:
-                self._verb(line)
+                from roci_nb.magic.verbs import run_verb
+
+                shown = run_verb(self.cells, line)
             else:
-                self._ask(line, cell)
+                shown = self.cells.ask(line, cell)
         except RociError as error:
             show_as_one_line(error, f"{type(error).__name__}: {error}")
             raise
+        if isinstance(shown, str):
+            print(shown)  # noqa: T201 - the verb's answer
+        elif shown is not None:
+            from IPython.display import display
 
-    def _verb(self, line: str) -> None:
-        verb, _, rest = line.strip().partition(" ")
-        if verb == "use" and rest.strip():
-            self.session.use(rest.strip())
-        elif verb == "set":
-            from roci_nb.session.command import parse_assignments
+            display(shown)
 
-            self.session.set(parse_assignments(rest))
-        elif verb:
-            raise ConfigError(_no_such_verb(verb))
-        self._show_session()
-
-    def _show_session(self) -> None:
-        settings = " · ".join(f"{name} {value}" for name, value in self.session.settings.in_force().items())
-        model = self.session.model or "no model chosen"
-        print(f"{model} · {settings}" if settings else f"{model} · settings as the server has them")  # noqa: T201 - the verb's answer
-
-    def _ask(self, line: str, cell: str) -> None:
-        from roci_nb.providers.registry import provider_keys
-        from roci_nb.session.command import named_output, parse_command
-
-        output = named_output(line)
-        if output is not None:
-            self.shell.user_ns.pop(output, None)  # a cell that fails leaves no older answer under its name
-        command = parse_command(line, cell, provider_keys())
-        self._answer(self.session.in_force(command), command)
-
-    def _answer(self, in_force: InForce, command: Command) -> None:
-        from roci_nb.display.views import view_for
-        from roci_nb.generation.fold import AnswerFold
-        from roci_nb.generation.text import answer_deltas
-        from roci_nb.loop import iterate_blocking, partial_of
-
-        provider, request = in_force.provider, in_force.request
-        view = view_for(self.shell, heading=None if in_force.choice is None else str(in_force.choice))
-        fold = AnswerFold(provider.model, request)
-        answer = iterate_blocking(lambda: answer_deltas(provider, request), on_wait=view.tick)
-        try:
-            with closing(cast("Generator[TextStreamDelta, None, None]", answer)) as deltas:
-                for delta in deltas:
-                    fold.add(delta)
-                    view.add(delta)
-        except KeyboardInterrupt as interrupt:
-            partial = partial_of(interrupt) or fold.partial
-            self.shell.user_ns[LAST] = stopped = replace(
-                fold.result("cancelled"), text=partial.text, reasoning=partial.reasoning
-            )
-            view.finish(stopped, host=provider.host)
-            quiet = Stopped("stopped")
-            quiet.partial = partial
-            raise quiet from interrupt
-        except Exception as error:
-            if fold.begun:
-                self.shell.user_ns[LAST] = broken = fold.result()
-                view.finish(broken, host=provider.host, problem=one_line(str(error)))
-            else:
-                view.fail()
-            raise
-        self.shell.user_ns[LAST] = result = fold.result()
-        if command.output is not None:
-            self.shell.user_ns[command.output] = result
-        view.finish(result, host=provider.host)
+    def close(self) -> None:
+        """End what is under way."""
+        if self._cells is not None:
+            self._cells.close()
 
 
-def _no_such_verb(verb: str) -> str:
-    from roci_nb.markup.strings import nearest
+_CellMagics.roci.__doc__ = help_text()
+RociMagics = magics_class(type("RociMagics", (_CellMagics,), _configurable(CONFIGURABLE)))
 
-    near = nearest(verb, VERBS, 1)
-    advice = f"did you mean %roci {VERBS[near[0]]}?" if near else f"there are {' and '.join(VERBS.values())}"
-    return f"%roci has no verb {verb!r}: {advice} (a prompt is a cell: %%roci)"
+
+def keep_question_marks(lines: list[str]) -> list[str]:
+    """Keep IPython from reading ``%roci ask … ?`` as a call for help on its last word."""
+    return [_as_call(line) if _is_question(line) else line for line in lines]
+
+
+def _is_question(line: str) -> bool:
+    words = line.split()
+    return line.rstrip().endswith("?") and words[0] == "%roci" and len(words) > 2 and words[1] in QUESTION_VERBS
+
+
+def _as_call(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    argument = line.strip().removeprefix("%roci").strip()
+    return f"{indent}get_ipython().run_line_magic('roci', {argument!r})\n"
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics."""
-    shell.register_magics(RociMagics(shell))
+    """Register the magics, the completer and the transformer that leaves question marks alone."""
+    from roci_nb.magic.completer import RociCompleter
+
+    magics = RociMagics(shell)
+    shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(keep_question_marks)
+    if shell.Completer is not None:
+        shell.Completer.custom_matchers.append(RociCompleter(magics).match)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magics away again."""
+    """Take all of it away again."""
+    magics = shell.magics_manager.registry.pop("RociMagics", None)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("roci", None)
-    shell.magics_manager.registry.pop(RociMagics.__name__, None)
+    if keep_question_marks in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(keep_question_marks)
+    if shell.Completer is not None:
+        matchers = shell.Completer.custom_matchers
+        matchers[:] = [
+            matcher for matcher in matchers if type(getattr(matcher, "__self__", None)).__name__ != "RociCompleter"
+        ]
+    if magics is not None:
+        magics.close()
+        if magics in shell.configurables:
+            shell.configurables.remove(magics)
+    live = sys.modules.get("roci_nb.display.live")
+    if live is not None:
+        live.close_finished()

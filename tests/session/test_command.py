@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from roci_nb.errors import ConfigError, InvalidSetting
 from roci_nb.session.command import OPTIONS, Command, parse_command, setting_value
+from roci_nb.types.options import CellOptions
 from roci_nb.types.settings import GenerationSettings
 
 KEYS = ("openai-compatible", "embedded")
@@ -42,17 +43,48 @@ def test_all_options_are_read():
     assert command == Command(
         prompt="why?",
         model="embedded:x",
-        system='be "very" brief',
         output="answer",
         settings=GenerationSettings(temperature=0.5, top_p=0.9, max_tokens=100, num_ctx=2048, seed=7),
+        options=CellOptions(system='be "very" brief'),
     )
-    assert {"--model", "--system", "--temperature", "--top-p", "--max-tokens", "--num-ctx", "--seed", "-o"} == {
-        option.name for option in OPTIONS
-    }
+
+
+def test_every_option_of_the_table_is_read():
+    values = {
+        "model": "embedded:x", "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "repeat_penalty": 1.0,
+        "max_tokens": 9, "num_ctx": 2048, "seed": 7, "stop_sequences": ("a", "b"), "reasoning_effort": "low",
+        "keep_alive": "5m", "system": "brief", "preset": "code", "chat": "side", "budget": 500, "reasoning": "show",
+        "footer": "full", "timeout": 3.5, "output": "answer", "image": ("a.png", "{{fig}}"), "file": ("a.txt",),
+    }  # fmt: skip
+    line = "embedded:x"
+    for option in OPTIONS:
+        if option.metavar is None:
+            line += f" {option.flags[0]}"
+        elif option.name != "model":
+            given = values[option.name] if option.repeated else [values[option.name]]
+            line += "".join(f" {option.flags[-1]} {value}" for value in given)
+    command = parse(line)
+    read = {
+        **command.settings.in_force(), **command.options.in_force(), "model": command.model, "output": command.output,
+        "image": command.images, "file": command.files,
+    }  # fmt: skip
+    assert read == {**values, "alone": True, "raw": True, "stream": False, "bg": True}
+    assert command.dry_run
+
+
+def test_a_name_that_is_known_is_the_model():
+    assert parse_command("fast why", "", KEYS, ["fast"]).model == "fast"
+    assert parse_command("fast why", "", KEYS).prompt == "fast why"
+    assert parse("-m fast").model == "fast"
+
+
+def test_minus_one_is_an_option_and_minus_five_is_prose():
+    assert parse("-1 tell me").options.alone is True
+    assert parse("-5 degrees").options.alone is None
 
 
 def test_long_options_take_an_equals_sign_and_short_quotes():
-    assert parse("--temperature=0 --system='be brief'").system == "be brief"
+    assert parse("--temperature=0 --system='be brief'").options.system == "be brief"
     assert parse("--model=embedded:x").model == "embedded:x"
     assert parse("-m embedded:x").model == "embedded:x"
 
@@ -86,6 +118,12 @@ def test_the_bodys_own_lines_are_kept():
         ("--seed=", "--seed needs a value"),
         ("-t 1 --temperature 2", "--temperature is given twice"),
         ("embedded:x -m embedded:y", "two models"),
+        ("-o class", "-o needs a name for a variable"),
+        ("--raw=yes", "--raw takes no value"),
+        ("-s 'unclosed quote", "the quote is not closed"),
+        ("--footer big", "footer must be line, full or none"),
+        ("--budget -1", "budget must be a whole number"),
+        ("--effort hard", "reasoning_effort must be off, low, medium or high"),
         ("-o 1x", "-o needs a name for a variable"),
         ("-t hot", "temperature must be a number from 0 to 5, not 'hot'"),
         ("--max-tokens 1.5", "max_tokens must be a whole number"),
