@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -52,6 +53,9 @@ class Running:
     payload: list[dict] = field(default_factory=list)
     comm_messages: list[dict] = field(default_factory=list)
     """What widgets were sent: the content of ``comm_open``, ``comm_msg`` and ``comm_close``."""
+    received: int = 0
+    received_bytes: int = 0
+    """Messages on iopub, and their contents with some 600 bytes of envelope each (NOTEBOOK 2.1)."""
     _displays: dict[str, list[int]] = field(default_factory=dict)
     _clear_next: bool = False
 
@@ -75,6 +79,8 @@ class Running:
         )
 
     def take(self, kind: str, content: dict) -> None:
+        self.received += 1
+        self.received_bytes += len(json.dumps(content)) + 600
         if self._clear_next and kind in ("display_data", "execute_result", "stream", "error"):
             self._clear()
         if kind in ("display_data", "execute_result"):

@@ -1,13 +1,13 @@
-"""``python -m tests.benchmarks [streams] [imports] [interrupts] [memory]``: all of them where none is named."""
+"""``python -m tests.benchmarks [streams] [imports] [interrupts] [memory] [live_view]``: all of them where none is named."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import imports, interrupts, memory, streams
+from tests.benchmarks import imports, interrupts, live_view, memory, streams
 from tests.benchmarks.table import show
 
-KINDS = {"streams": streams, "imports": imports, "interrupts": interrupts, "memory": memory}
+KINDS = {"streams": streams, "imports": imports, "interrupts": interrupts, "memory": memory, "live_view": live_view}
 
 
 def main(names: list[str]) -> None:
