@@ -12,8 +12,8 @@ AMBER = "var(--jp-warn-color1,var(--vscode-editorWarning-foreground,#bd5b00))"
 LINE = "var(--jp-border-color2,var(--vscode-panel-border,#8886))"
 SMALL = "font-size:.9em;line-height:1.5"
 
-PROSE = "overflow-wrap:anywhere"
-"""Around a whole answer: a word that is too long breaks, instead of making the page wider."""
+PROSE = "overflow-wrap:break-word;overflow-wrap:anywhere"
+"""Around a whole answer: a word that is too long breaks. The second is stronger; a sanitizer keeps the first."""
 CODE = (
     "margin:0 0 1em;padding:.6em .8em;border-radius:3px;white-space:pre;overflow-x:auto;background:#8881;"
     "background:var(--jp-cell-editor-background,var(--vscode-textCodeBlock-background,#8881))"
