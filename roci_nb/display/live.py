@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import anywidget
 
 from roci_nb.display.blocks import AnswerBlocks
-from roci_nb.markup.html import whole
+from roci_nb.markup.html import quote, whole
 from roci_nb.markup.markdown import raw_html, render_markdown
+from roci_nb.markup.styles import BARE_CODE, CODE, SCROLLER, WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ class LiveAnswer:
         """Take what is new; nothing is sent before ``flush``."""
         with self._lock:
             if text:
-                self._blocks.extend(self._render(source) for source in self._source.feed(whole(text)))
+                self._blocks.extend(_by_class(self._render(source)) for source in self._source.feed(whole(text)))
             if reasoning and self._reasoning_style != "hide":
                 self._new_reasoning += whole(reasoning)
 
@@ -190,6 +191,13 @@ def close_finished() -> None:
     """Close the widgets that are kept for a page that was loaded again."""
     while _finished:
         _finished.popleft().close()
+
+
+def _by_class(html: str) -> str:
+    """Leave out the styles that live.css has: written out, they would be most of what a short block sends."""
+    for style in (CODE, BARE_CODE, SCROLLER, WIDE):
+        html = html.replace(f' style="{quote(style)}"', "")
+    return html
 
 
 class _SentText:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LONGEST_HIGHLIGHTED = 16 * 1024
 """Longer code stays plain: the spans make it three times as long."""
 
+UNCOLOURED = frozenset({"n", "nx", "w"})
+"""Names and spaces: no theme colours them, and every line of code is full of them."""
+
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,32}")
 
 
@@ -79,4 +82,5 @@ def _class(kind: _Kind) -> str:
     names: dict[_Kind, str] = STANDARD_TYPES
     while kind not in names:
         kind = kind.parent
-    return names[kind]
+    name = names[kind]
+    return "" if name in UNCOLOURED else name

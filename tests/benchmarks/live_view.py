@@ -24,14 +24,12 @@ TOKENS_IN_THE_BROWSER = (2_000, 8_000)
 PEER_UP_TO = 8_000
 """The peer's traffic grows with the square: a gigabyte at 32k."""
 WORDS = (
-    "# Title\n\n",
-    "word ",
-    "**bold** ",
-    "and `code` ",
-    "- item\n",
-    "- next\n\n",
-    "```python\n",
-    "x = 1\n",
+    "## A title\n\n",
+    *(f"word{n} " for n in range(60)),
+    "and **bold**.\n\n",
+    *(f"- item {n} of a list\n" for n in range(8)),
+    "\n```python\n",
+    *(f"value_{n} = compute({n}, 'text')\n" for n in range(12)),
     "```\n\n",
 )
 
@@ -113,6 +111,7 @@ def _row(who: str, tokens: int, cost: tuple[float, float, int, int], ours: tuple
 
 
 def _in_the_browser(folder: Path, server: ScriptedServer) -> Section:
+    (folder / "configuration").mkdir()
     lab, process = start_lab(folder, folder / "configuration")
     rows: list[Row] = []
     try:

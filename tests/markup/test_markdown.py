@@ -175,7 +175,7 @@ def test_footnotes_of_two_answers_cannot_collide() -> None:
 
 def test_code_of_a_known_language_has_pygments_classes_and_no_style() -> None:
     assert html("```python\nx = '<b>'\n```") == code(
-        """<span class="n">x</span> <span class="o">=</span> <span class="s1">'&lt;b&gt;'</span>\n"""
+        """x <span class="o">=</span> <span class="s1">'&lt;b&gt;'</span>\n"""
     )
 
 
