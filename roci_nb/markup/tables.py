@@ -40,7 +40,8 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Html:
         titles = zip(_padded_row(headers, len(styles)), styles, strict=True)
         heads = (element("th", title, style=style) for title, style in titles)
         parts.insert(0, element("thead", element("tr", *heads)))
-    return element("table", *parts, cellpadding=CELL_PADDING)
+    # Inside prose that may break anywhere, a narrow column would be cut to single letters.
+    return element("table", *parts, cellpadding=CELL_PADDING, style="overflow-wrap:break-word")
 
 
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

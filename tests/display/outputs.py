@@ -15,6 +15,7 @@ class _Output(Page):
         "div": {"class", "style"},
         "details": {"style", "open"},
         "summary": {"style"},
+        "table": {"cellpadding", "style"},
     }
 
     @classmethod

@@ -70,12 +70,10 @@ const createView = (el, state, send) => {
     summary.textContent = state.thought;
     if (!drawn.folded) {
       drawn.folded = answering;
+      // The page must not jump when the box folds: the room that it took stays the answer's.
+      if (answering && drawn.reasoning && look !== "show") root.style.minHeight = `${root.offsetHeight}px`;
       box.classList.toggle("roci-short", !answering);
-      if (!drawn.touched) {
-        // The page must not jump when the box folds: the room that it took stays the answer's.
-        if (answering && look !== "show") root.style.minHeight = `${root.offsetHeight}px`;
-        thoughts.open = !answering || look === "show";
-      }
+      if (!drawn.touched) thoughts.open = !answering || look === "show";
     }
     if (reasoning.length > drawn.reasoning) {
       const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < AT_END;
