@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from roci_nb.errors import Unauthorized as Unauthorized
     from roci_nb.errors import UnknownProvider as UnknownProvider
     from roci_nb.errors import Unsupported as Unsupported
+    from roci_nb.generation.conversation import Conversation as Conversation
+    from roci_nb.generation.conversation import Turn as Turn
     from roci_nb.generation.text import generate_text as generate_text
     from roci_nb.generation.text import generate_text_sync as generate_text_sync
     from roci_nb.generation.text import stream_text as stream_text
@@ -90,6 +92,7 @@ _HOMES = {
         "UnknownProvider",
         "Unsupported",
     ),
+    "roci_nb.generation.conversation": ("Conversation", "Turn"),
     "roci_nb.generation.text": ("generate_text", "generate_text_sync", "stream_text", "stream_text_sync"),
     "roci_nb.loop": ("run",),
     "roci_nb.providers.base": ("Provider",),

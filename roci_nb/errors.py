@@ -57,7 +57,9 @@ class RociError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., RociError], tuple[type[RociError], dict[str, object]]]:
         """Survive a process pool: the subclasses' own arguments are attributes by then."""
-        return _restored, (type(self), {**self.__dict__, "args": self.args})
+        # How IPython shows it is a function of this process (show_as_one_line).
+        state = {name: value for name, value in self.__dict__.items() if name != "_render_traceback_"}
+        return _restored, (type(self), {**state, "args": self.args})
 
 
 def _restored(kind: type[RociError], state: dict[str, object]) -> RociError:

@@ -149,6 +149,49 @@ def test_a_key_is_withheld_from_any_other_host(folder, monkeypatch):
     assert "pass api_key=" in choice.withheld
 
 
+@pytest.mark.parametrize(
+    ("named", "provider", "sent"),
+    [
+        ({"OPENAI_API_KEY": "sk-1"}, "openai-compatible", False),
+        ({"OPENAI_API_KEY": "sk-1", "OPENAI_COMPAT_BASE_URL": "http://box:8080"}, "openai-compatible", False),
+        ({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://box:8080"}, "openai-compatible", True),
+        ({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://box:8080"}, "openai", True),
+        ({"OPENAI_API_KEY": "sk-1"}, "openai", True),
+        ({"OPENAI_COMPAT_API_KEY": "sk-1"}, "openai-compatible", True),
+        ({"OPENAI_COMPAT_API_KEY": "sk-1", "OPENAI_COMPAT_BASE_URL": "http://box:8080"}, "openai-compatible", True),
+    ],
+)
+def test_openais_key_goes_to_openais_own_address_only(folder, monkeypatch, named, provider, sent):
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    config = RociConfig.from_env()
+    choice = config.key_for(provider, config.base_url(provider))
+    assert (choice.key is not None) == sent
+    assert (choice.withheld is None) == sent
+    if not sent:
+        assert choice.withheld.startswith("OPENAI_API_KEY is for OpenAI: pass api_key=")
+
+
+def test_a_withheld_key_is_called_by_the_variable_that_it_stands_in(folder, monkeypatch):
+    elsewhere = BaseUrl.parse("http://elsewhere:1")
+    for name in ("OPENAI_API_KEY", "OPENAI_COMPAT_API_KEY"):
+        monkeypatch.setenv(name, "sk-1")
+        choice = RociConfig.from_env().key_for("openai-compatible", elsewhere)
+        assert choice.withheld == f"the key of {name} belongs to another host: pass api_key="
+
+
+@pytest.mark.parametrize("wrong", [b"topsecret", 3, ["topsecret"]])
+def test_a_key_of_the_wrong_type_is_refused_and_not_shown(wrong):
+    with pytest.raises(ConfigError, match="openai_api_key must be a text$") as caught:
+        RociConfig(openai_api_key=wrong)
+    assert "topsecret" not in str(caught.value)
+
+
+def test_a_pyproject_whose_tool_is_no_table_says_nothing_of_us(folder):
+    (folder / "pyproject.toml").write_text("tool = 3\n")
+    assert RociConfig.from_env() == RociConfig()
+
+
 def test_local_only_can_be_asked_for_and_not_taken_back_by_a_file(folder, monkeypatch):
     (folder / "pyproject.toml").write_text("[tool.roci_nb]\nlocal_only = false\n")
     assert RociConfig.from_env().local_only is False

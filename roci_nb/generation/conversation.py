@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import uuid
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from roci_nb.errors import ConfigError
 from roci_nb.generation.fold import AnswerFold
 from roci_nb.generation.text import answer_deltas, as_provider
 from roci_nb.loop import hop, iterate_on_loop, sync_twin
-from roci_nb.markup.strings import clip, count
+from roci_nb.markup.strings import clip, count, plain_text
 from roci_nb.markup.tables import html_table, text_table
 from roci_nb.providers.base import estimate_tokens
 from roci_nb.types.messages import ModelMessage
@@ -40,8 +41,8 @@ _HEADERS = ("", "turn", "asked", "answered", "tokens")
 class Turn:
     """What one cell asked, and what was answered.
 
-    ``stale`` says that an earlier turn has been asked again or dropped since: the answer was given to another
-    conversation than the one that stands here now.
+    ``stale`` says that an earlier turn has been asked again, answered or dropped since: the answer was given to
+    another conversation than the one that stands here now. ``run`` tells the runs of one cell from each other.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Turn:
     model: str = ""
     usage: Usage = Usage()
     stale: bool = False
+    run: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Conversation:
         self._settings = settings or GenerationSettings()
         self._lock = threading.RLock()
         self._turns: list[Turn] = []
+        self._runs = itertools.count(1)
 
     @classmethod
     def of(cls, turns: Iterable[Turn]) -> Conversation:
@@ -112,23 +115,29 @@ class Conversation:
         messages = tuple(message for turn in kept for message in _messages(turn))
         return Context(messages, len(kept), len(before) - len(kept), tokens)
 
-    def begin(self, key: str, message: ModelMessage, *, model: str = "") -> None:
-        """Begin a turn, or begin it anew: it takes its place, and later ones are stale."""
+    def begin(self, key: str, message: ModelMessage, *, model: str = "") -> int:
+        """Begin a turn, or begin it anew: it takes its place, and later ones are stale. Returns the run's number."""
         with self._lock:
             place = self._place(key)
-            turn = Turn(key, message, model=model)
-            self._turns[place : place + 1] = [turn]
+            run = next(self._runs)
+            self._turns[place : place + 1] = [Turn(key, message, model=model, run=run)]
             self._make_stale(place + 1)
+            return run
 
-    def finish(self, key: str, state: TurnEnd, result: GenerateTextResult | None = None) -> None:
-        """End a turn; one that was dropped meanwhile stays dropped."""
+    def finish(self, key: str, state: TurnEnd, result: GenerateTextResult | None = None, *, run: int) -> None:
+        """End the run that ``begin`` named.
+
+        A turn that was dropped meanwhile stays dropped, and one that was begun anew belongs to its newer run.
+        """
         with self._lock:
             place = self._place(key)
-            if place == len(self._turns):
+            if place == len(self._turns) or self._turns[place].run != run:
                 return
             turn = self._turns[place]
             reply, usage = (turn.reply, turn.usage) if result is None else (result.text, result.usage)
             self._turns[place] = replace(turn, state=state, reply=reply, usage=usage)
+            if state == "done":  # a later turn that was begun meanwhile was asked without this answer
+                self._make_stale(place + 1)
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget the turns of cells that were deleted; those after them are stale."""
@@ -174,21 +183,22 @@ class Conversation:
         system = [ModelMessage.system(self._system)] if self._system else []
         request = ProviderRequest(messages=(*system, *self.context(None).messages, message), settings=self._settings)
         key, fold = self.new_key(), AnswerFold(provider.model, request)
-        self.begin(key, message, model=str(provider.model))
+        run = self.begin(key, message, model=str(provider.model))
         state: TurnEnd = "failed"
         deltas = cast("AsyncGenerator[TextStreamDelta, None]", answer_deltas(provider, request))
         try:
             async with aclosing(deltas) as stream:
                 async for delta in stream:
                     fold.add(delta)
+                    if delta.finish_reason is not None:  # whole, though its reader may close the stream here
+                        state = "done"
                     yield delta
-            state = "done"
         except (asyncio.CancelledError, GeneratorExit):
-            state = "stopped"
+            state = "done" if state == "done" else "stopped"
             raise
         finally:
             results.append(fold.result(None if state == "done" else "cancelled"))
-            self.finish(key, state, results[0])
+            self.finish(key, state, results[0], run=run)
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -202,8 +212,8 @@ class Conversation:
             (
                 _MARKS[turn.state] + (" stale" if turn.stale else ""),
                 str(number),
-                clip(turn.message.text, 80),
-                clip(turn.reply, 80),
+                _clipped(turn.message.text),
+                _clipped(turn.reply),
                 count(turn.usage.total_tokens),
             )
             for number, turn in enumerate(self, 1)
@@ -221,6 +231,11 @@ class Conversation:
 
 def _messages(turn: Turn) -> tuple[ModelMessage, ModelMessage]:
     return turn.message, ModelMessage.assistant(turn.reply)
+
+
+def _clipped(text: str) -> str:
+    """Cut a text for the table, without what a terminal would act on."""
+    return clip(plain_text(text), 80)
 
 
 def _user(message: str | ModelMessage) -> ModelMessage:

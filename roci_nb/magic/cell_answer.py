@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What one cell asks, ready to go; ``begun`` is what an answer that is continued has said already."""
+    """What one cell asks, ready to go; ``begun`` is what an answer that is continued has said already.
+
+    ``run`` is the turn's, as ``Conversation.begin`` numbers it.
+    """
 
     in_force: InForce
     request: ProviderRequest
@@ -36,6 +39,7 @@ class Asking:
     cell: str = ""
     begun: str = ""
     turns: int = 0
+    run: int = 0
 
 
 class CellAnswer:
@@ -88,7 +92,10 @@ class CellAnswer:
         """Say what else a conversation that does not fit leaves to do; nothing of it is left out in silence."""
         if not self.asking.turns:
             return error
-        choices = f"or send fewer of the {self.asking.turns} earlier turns: -1 for none, --budget N for the newest"
+        choices = (
+            f"or send fewer of the {self.asking.turns} earlier turns (-1 none, --budget N the newest that fit), "
+            "or ask for a larger window: --num-ctx N"
+        )
         told = ContextOverflow(
             f"{error}; {choices}",
             prompt_tokens=error.prompt_tokens,
@@ -154,7 +161,7 @@ class CellAnswer:
     def _keep_turn(self, state: TurnEnd, result: GenerateTextResult | None) -> None:
         conversation, key = self.asking.conversation, self.asking.key
         if conversation is not None and key is not None:
-            conversation.finish(key, state, result)
+            conversation.finish(key, state, result, run=self.asking.run)
 
     def _as_shown(self, result: GenerateTextResult) -> GenerateTextResult:
         """Leave out the warnings that this kernel has heard, and what an answer that goes on has said before."""

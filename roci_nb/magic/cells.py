@@ -68,14 +68,15 @@ class Cells:
         if command.dry_run:
             return self._dry_run(asking, prompt)
         if asking.conversation is not None and asking.key is not None:
-            asking.conversation.begin(asking.key, prompt.message, model=str(in_force.provider.model))
+            run = asking.conversation.begin(asking.key, prompt.message, model=str(in_force.provider.model))
+            asking = replace(asking, run=run)
         self._answer(asking, prompt, command.output, context)
         return None
 
     def _asking(self, in_force: InForce, message: ModelMessage, cell: RunningCell) -> tuple[Asking, Context]:
         """Put the request together: instructions, the turns before this cell's, and what it says."""
         for one in self.session.conversations.values():
-            one.drop(cell.deleted)
+            one.drop(key for key in cell.deleted if key != cell.id)  # a cell that was cut and pasted keeps its id
         conversation = self.session.conversation(in_force.options)
         context = Context() if conversation is None else conversation.context(cell.id, budget=in_force.options.budget)
         system = in_force.options.system

@@ -116,6 +116,20 @@ def _provider(cells: Cells, name: str | None) -> Provider:
     return provider_for(cells.session.resolve(named, config)[0], config)
 
 
+def _panel(cells: Cells, rest: str) -> object:
+    del rest
+    from roci_nb.widgets.settings_panel import SettingsPanel
+
+    return SettingsPanel(cells.session)
+
+
+def _tune(cells: Cells, rest: str) -> object:
+    del rest
+    from roci_nb.widgets.tuner import Tuner
+
+    return Tuner(cells.session)
+
+
 def _usage(cells: Cells, rest: str) -> object:
     return cells.session.ledger.by(rest) if rest else cells.session.ledger
 
@@ -170,6 +184,8 @@ _CALLS: dict[str, Callable[[Cells, str], object]] = {
     "ps": _ps,
     "load": _load,
     "unload": _unload,
+    "panel": _panel,
+    "tune": _tune,
     "usage": _usage,
     "history": _history,
     "sent": _sent,

@@ -126,15 +126,19 @@ class ChatCompletionsReader:
             return
         try:
             chunk = parse_json(data)
-        except (ValueError, RecursionError):
+        except ValueError:
             if event == "error":
                 raise error_from_reply(None, data.encode(), self._addressee) from None
-            raise BadReply(f"{self._addressee.name} sent a chunk that is no JSON: look at its log", raw=data) from None
+            raise self._bad_reply("no JSON", data) from None
         if not isinstance(chunk, dict):
-            raise BadReply(f"{self._addressee.name} sent a chunk that is no object: look at its log", raw=data)
+            raise self._bad_reply("no object", data)
         if event == "error" or chunk.get("error"):
             raise error_from_reply(None, data.encode(), self._addressee)
         yield from self._read_chunk(chunk)
+
+    def _bad_reply(self, what: str, data: str) -> BadReply:
+        name = self._addressee.name
+        return BadReply(f"{name} sent a chunk that is {what}: look at its log", raw=self._addressee.redact(data))
 
     def _read_chunk(self, chunk: JsonObject) -> Iterator[TextStreamDelta]:
         self._read_figures(chunk)

@@ -121,8 +121,9 @@ class EmbeddedProvider(Provider):
         engine = self._live(request)
         if engine is not None:
             return await EngineServer(self.model.model_id, engine)._preview(_without_window(request))  # noqa: SLF001 - see above
-        body, _ = request_body(_without_window(request), self.model.model_id, LLAMA_SERVER)
-        return RequestPreview("POST", f"http://127.0.0.1:(a free port){PATH}", (("Authorization", "[redacted]"),), body)
+        body, warnings = request_body(_without_window(request), self.model.model_id, LLAMA_SERVER)
+        url = f"http://127.0.0.1:(a free port){PATH}"
+        return RequestPreview("POST", url, (("Authorization", "[redacted]"),), body, warnings)
 
     async def _list_models(self) -> ModelList:
         return ModelList(await asyncio.to_thread(lambda: tuple(list_models())))

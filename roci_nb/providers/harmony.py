@@ -133,12 +133,12 @@ def parse_arguments(raw: str, tool: str) -> JsonObject:
     for candidate in _readings(raw):
         try:
             value = json.loads(candidate, strict=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, str):  # JSON in a JSON string
             try:
                 value = json.loads(value, strict=False)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         if isinstance(value, dict):
             return value
@@ -158,7 +158,7 @@ def _readings(raw: str) -> Iterator[str]:
         yield body + _missing_brackets(body)
         try:
             _, end = json.JSONDecoder(strict=False).raw_decode(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         yield body[:end]
 

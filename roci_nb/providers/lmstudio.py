@@ -262,8 +262,10 @@ class LmStudioProvider(OpenAiCompatibleProvider):
             shelf = await self._seen()
         except (ServerUnreachable, Unauthorized):
             shelf = Shelf()
-        body, _ = self._written(request, self._target(shelf, request.settings.num_ctx))
-        return self._request_of(body)
+        target = self._target(shelf, request.settings.num_ctx)
+        body, warnings = self._written(request, target)
+        warnings = (*target_warnings(target, request.settings.num_ctx), *warnings)
+        return replace(self._request_of(body), warnings=warnings)
 
 
 def _view(target: Target) -> ServerView:

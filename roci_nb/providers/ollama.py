@@ -245,8 +245,8 @@ class OllamaProvider(Provider):
 
     async def _preview(self, request: ProviderRequest) -> RequestPreview:
         info, loaded = await self._capabilities(), await self._loaded()
-        body, _ = chat_body(request, info, request.settings.num_ctx or _window(loaded))
-        return self._request_of(body)
+        body, warnings = chat_body(request, info, request.settings.num_ctx or _window(loaded))
+        return replace(self._request_of(body), warnings=warnings)
 
     def _request_of(self, body: JsonObject) -> RequestPreview:
         return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)

@@ -53,7 +53,9 @@ class OllamaReader:
         try:
             chunk = parse_json(text)
         except ValueError:
-            raise BadReply(f"{self._addressee.name} sent a line that is no JSON: look at its log", raw=text) from None
+            raise BadReply(
+                f"{self._addressee.name} sent a line that is no JSON: look at its log", raw=self._addressee.redact(text)
+            ) from None
         if not isinstance(chunk, dict) or "error" in chunk:
             yield from self._read_error(text)
             return

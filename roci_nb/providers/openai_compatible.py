@@ -232,8 +232,8 @@ class OpenAiCompatibleProvider(Provider):
             view = await self._look()
         except (_StillLoading, ServerUnreachable):
             view = ServerView(dialect=self._known_dialect or UNKNOWN)
-        body, _ = self._body(request, view)
-        return self._request_of(body)
+        body, warnings = self._body(request, view)
+        return replace(self._request_of(body), warnings=warnings)
 
     def _request_of(self, body: JsonObject) -> RequestPreview:
         return RequestPreview("POST", self.base_url.join(PATH), self._endpoint.shown_headers(), body)

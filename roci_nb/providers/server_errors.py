@@ -36,6 +36,16 @@ class Addressee:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no error may show, even where the server repeats it."""
 
+    def redact(self, text: str) -> str:
+        """Take the secrets out of what the server said."""
+        text = _KEY.sub("[redacted]", text)  # some quote the key that they refuse
+        for secret in self.secrets:
+            scheme, _, credentials = secret.partition(" ")  # "Basic …"
+            for form in (secret, credentials if scheme in _SCHEMES else ""):
+                if form:
+                    text = text.replace(form, "[redacted]").replace(form.replace("/", r"\/"), "[redacted]")
+        return text
+
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
@@ -67,6 +77,7 @@ _NO_MODEL = re.compile(
     r"|file does not exist",
     re.IGNORECASE,
 )
+_SCHEMES = ("Bearer", "Basic", "Token", "ApiKey")
 _KEY = re.compile(r"\bsk-[\w*:.-]{6,}")
 _FEATURES = {
     "images": re.compile(
@@ -89,11 +100,9 @@ def error_from_reply(
     location: str | None = None,
 ) -> RociError:
     """Map a refusal to our error. ``status`` is None for an error inside a stream that began well."""
-    raw = _KEY.sub("[redacted]", body.decode("utf-8", "replace"))  # some quote the key that they refuse
-    for secret in addressee.secrets:
-        raw = raw.replace(secret, "[redacted]")
+    raw = addressee.redact(body.decode("utf-8", "replace"))
     complaint = complaint_of(raw)
-    text = clip(one_line(complaint.text), 300)
+    text = clip(one_line(addressee.redact(complaint.text)), 300)  # once more: JSON has ways to write a character
     known = _known_error(status, complaint, text, raw, addressee)
     if known is not None:
         return known
@@ -104,7 +113,8 @@ def error_from_reply(
         wait = _seconds(retry_after)
         again = f"wait {wait:g} s and run again" if wait else "wait a little and run again"
         return RateLimited(f"{name} is busy ({text}): {again}", retry_after_s=wait, status=status, body=raw)
-    return ServerError(_failure(status, text, location, name), status=status, body=raw)
+    whither = addressee.redact(location or "")
+    return ServerError(_failure(status, text, whither, name), status=status, body=raw)
 
 
 def _refused_key(status: int, text: str, raw: str, addressee: Addressee) -> Unauthorized:
@@ -119,7 +129,7 @@ def _refused_key(status: int, text: str, raw: str, addressee: Addressee) -> Unau
     )
 
 
-def _failure(status: int | None, text: str, location: str | None, name: str) -> str:
+def _failure(status: int | None, text: str, location: str, name: str) -> str:
     if status is not None and 300 <= status < 400:
         return f"{name} redirects to {location}: use that address"
     if status in (404, 405):

@@ -204,7 +204,7 @@ class Reply:
         what = "a web page" if "<html" in text[:2000].lower() or "html" in self.content_type else "no JSON"
         return BadReply(
             f"{self.response.url} answered with {what}: check the base URL, and that a model server runs there",
-            raw=text[:10_000],
+            raw=self.endpoint.addressee.redact(text[:10_000]),
         )
 
 

@@ -60,7 +60,7 @@ def parse_command(line: str, body: str, provider_keys: Collection[str], names: C
         if word == "--":
             position = match.end()
             break
-        if not word.startswith("-") or word == "-" or (_NUMBER.match(word) and word not in BY_FLAG):
+        if not _is_option(word):
             break
         option, value, position = _read_option(line, match)
         if option.name in given and not option.repeated:
@@ -114,10 +114,14 @@ def _read_option(line: str, match: re.Match[str]) -> tuple[Option, str, int]:
     value = _VALUE.match(line, start) if equals else _VALUE.search(line, start)
     if value is None:
         raise ConfigError(f"{flag} needs a value: {flag} {option.metavar}")
+    _check_quote(flag, value)
+    return option, _unquoted(value), value.end()
+
+
+def _check_quote(name: str, value: re.Match[str]) -> None:
     bare = value.group(3)
     if bare is not None and bare[0] in "\"'":
-        raise ConfigError(f"{flag} {clip(bare, 30)}: the quote is not closed")
-    return option, _unquoted(value), value.end()
+        raise ConfigError(f"{name} {clip(bare, 30)}: the quote is not closed")
 
 
 def _unquoted(value: re.Match[str]) -> str:
@@ -134,6 +138,10 @@ def parse_assignments(text: str) -> dict[str, str]:
         name, value = match.group(1), _BRACKETS.match(text, match.end()) or _VALUE.match(text, match.end())
         if value is None:
             raise ConfigError(f"{name} needs a value: %roci set {name} VALUE")
+        if name in values:
+            raise ConfigError(f"{name} is given twice: keep one")
+        if value.re is _VALUE:
+            _check_quote(name, value)
         values[name] = value.group() if value.re is _BRACKETS else _unquoted(value)
         position = value.end()
     if text[position:].strip():
@@ -142,9 +150,22 @@ def parse_assignments(text: str) -> dict[str, str]:
 
 
 def named_output(line: str) -> str | None:
-    """Return the name behind ``-o``, also on a line that can't be read otherwise."""
-    match = _OUTPUT.search(line)
-    return None if match is None else match.group(1)
+    """Return the name behind ``-o``, also on a line that can't be read otherwise; never a word of its prose."""
+    first = _WORD.search(line)
+    position = first.end() if first is not None and not first.group().startswith("-") else 0
+    while (match := _WORD.search(line, position)) and _is_option(match.group()):
+        try:
+            option, value, position = _read_option(line, match)
+        except ConfigError:  # from here on nobody knows which word is what
+            found = _OUTPUT.search(line, match.start())
+            return None if found is None else found.group(1)
+        if option.name == "output":
+            return value if value.isidentifier() else None
+    return None
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word not in ("-", "--") and (word in BY_FLAG or not _NUMBER.match(word))
 
 
 def _settings(given: Mapping[str, list[str]]) -> GenerationSettings:

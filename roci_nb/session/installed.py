@@ -43,6 +43,12 @@ class InstalledModels:
                 self._asking = None
         return tuple(info for server in self._servers for info in server.models or ())
 
+    async def look(self, config: RociConfig) -> tuple[FoundServer, ...]:
+        """Ask the servers now; what they tell is known from then on. To be awaited on the background loop."""
+        self._servers = servers = await find_servers(config)
+        self._asked_at, self._asking = time.monotonic(), None
+        return servers
+
     def selectors_of(self, name: str, config: RociConfig, *, wait_s: float) -> tuple[str, ...]:
         """Return the selectors of the models that are called exactly so, one for each server that has it."""
         return tuple(

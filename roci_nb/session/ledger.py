@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from roci_nb.errors import ConfigError
-from roci_nb.markup.strings import count, nearest
+from roci_nb.markup.strings import UNKNOWN, count, nearest
 from roci_nb.markup.tables import html_table, text_table
 from roci_nb.types.usage import Timing, Usage
 
@@ -21,6 +21,7 @@ Grouping: TypeAlias = Literal["cell", "model", "conversation"]
 GROUPINGS = ("cell", "model", "conversation")
 ENTRIES_KEPT = 1000
 
+_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens")
 _HEADERS = ("answers", "prompt", "answer", "of it reasoning", "seconds")
 
 
@@ -36,34 +37,38 @@ class LedgerEntry:
     finish_reason: FinishReason | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Total:
-    """What adds up. ``uncounted`` answers came without a token count, so that the sum is at least what it says."""
+    """What adds up; ``None`` is unknown. ``lacking`` names the sums that some answer had no figure for.
+
+    Such a sum is at least what it says.
+    """
 
     answers: int = 0
-    uncounted: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int | None = None
-    seconds: float = 0.0
+    usage: Usage = Usage()
+    seconds: float | None = None
+    lacking: frozenset[str] = frozenset()
 
-    def add(self, entry: LedgerEntry) -> None:
+    def plus(self, entry: LedgerEntry) -> Total:
         """Add one answer."""
-        usage = entry.usage
-        self.answers += 1
-        self.uncounted += usage.output_tokens is None
-        self.input_tokens += usage.input_tokens or 0
-        self.output_tokens += usage.output_tokens or 0
-        if usage.reasoning_tokens is not None:
-            self.reasoning_tokens = (self.reasoning_tokens or 0) + usage.reasoning_tokens
-        self.seconds += entry.timing.total_s or 0.0
+        lacks = {name for name in _COUNTS if getattr(entry.usage, name) is None}
+        spent = entry.timing.total_s
+        if spent is None:
+            lacks.add("seconds")
+        seconds = self.seconds if spent is None else (self.seconds or 0.0) + spent
+        return Total(self.answers + 1, self.usage + entry.usage, seconds, self.lacking | lacks)
 
     def row(self) -> tuple[str, ...]:
-        """Write the figures; ``≥`` where an answer's count is missing."""
-        least = "≥" if self.uncounted else ""
-        reasoning = "" if self.reasoning_tokens is None else count(self.reasoning_tokens)
-        tokens = (f"{least}{count(self.input_tokens)}", f"{least}{count(self.output_tokens)}")
-        return (str(self.answers), *tokens, reasoning, f"{self.seconds:.1f}")
+        """Write the figures; ``≥`` where an answer's is missing, a dash where none is known."""
+        counts = (self._sum(name, getattr(self.usage, name)) for name in _COUNTS)
+        seconds = UNKNOWN if self.seconds is None else f"{self._least('seconds')}{self.seconds:.1f}"
+        return (str(self.answers), *counts, seconds)
+
+    def _sum(self, name: str, n: int | None) -> str:
+        return UNKNOWN if n is None else f"{self._least(name)}{count(n)}"
+
+    def _least(self, name: str) -> str:
+        return "≥" if name in self.lacking else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class UsageLedger:
     """What this kernel's answers took. Totals are of all answers, entries of the last thousand."""
 
     entries: list[LedgerEntry] = field(default_factory=list)
-    total: Total = field(default_factory=Total)
+    total: Total = Total()
     _groups: dict[str, dict[str, Total]] = field(default_factory=lambda: {name: {} for name in GROUPINGS})
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -101,9 +106,10 @@ class UsageLedger:
         """Add one answer; background answers come from their own threads."""
         with self._lock:
             self.entries = [*self.entries[-ENTRIES_KEPT + 1 :], entry]
-            self.total.add(entry)
+            self.total = self.total.plus(entry)
             for name, group in self._groups.items():
-                group.setdefault(cast("str", getattr(entry, name)), Total()).add(entry)
+                key = cast("str", getattr(entry, name))
+                group[key] = group.get(key, Total()).plus(entry)
 
     def by(self, grouping: str) -> UsageTable:
         """Return the totals by cell, model or conversation."""
@@ -111,7 +117,8 @@ class UsageLedger:
             near = nearest(grouping, GROUPINGS, 1)
             advice = f": did you mean {near[0]}?" if near else ""
             raise ConfigError(f"usage is told by {', '.join(GROUPINGS)}, not by {grouping!r}{advice}")
-        return UsageTable(grouping, dict(self._groups[grouping]), self.total)
+        with self._lock:
+            return UsageTable(grouping, dict(self._groups[grouping]), self.total)
 
     def to_dataframe(self) -> DataFrame:
         """Return the entries as a pandas DataFrame; raises ``ConfigError`` without pandas."""

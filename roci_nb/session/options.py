@@ -78,6 +78,8 @@ VERBS = {
     "ps": ("", "what is loaded now"),
     "load": ("[MODEL] [--num-ctx N]", "load a model now"),
     "unload": ("[MODEL]", "free a model's memory"),
+    "panel": ("", "the settings as controls"),
+    "tune": ("", "try settings on a prompt, and compare"),
     "usage": ("[cell|model|conversation]", "tokens used in this kernel"),
     "history": ("[NAME]", "the turns of the conversation, and which of them are stale"),
     "sent": ("[N]", "what was sent, and to whom; N counts back from the last"),

@@ -17,16 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings by a name; ``source`` says whose advice they are."""
+    """Settings by a name; ``source`` says whose advice they are. ``clears`` takes back what lies below it."""
 
     name: str
     purpose: str
     source: str
     settings: GenerationSettings = field(default_factory=GenerationSettings)
+    clears: tuple[str, ...] = ()
 
 
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repeat_penalty",
+)
 _ALL = (
-    Preset("model", "the model's own", "the server and its Modelfile: nothing is sent"),
+    Preset("model", "the model's own", "the server and its Modelfile: nothing is sent", clears=SAMPLING),
     Preset("openai", "gpt-oss as OpenAI samples it", "OpenAI", GenerationSettings(temperature=1.0, top_p=1.0, top_k=0)),
     Preset(
         "balanced",

@@ -140,18 +140,27 @@ class Session(HasTraits):
         config = RociConfig.from_env()
         provider, heading = self._provider(command, config)
         options = config.options | self.options | command.options
+        settings, sources = self.layered(config, command)
+        warning = harm(preset(options.preset), provider.model.model_id) if options.preset is not None else None
+        warnings = (GenerationWarning(warning),) if warning is not None else ()
+        return InForce(provider, settings, options, sources, heading, warnings)
+
+    def layered(self, config: RociConfig, command: Command) -> tuple[GenerationSettings, dict[str, str]]:
+        """Merge the settings, line over session over preset over configuration; say where each came from."""
+        options = config.options | self.options | command.options
         layers = [("pyproject.toml", config.settings), ("", self.settings), ("line", command.settings)]
-        warnings = []
         if options.preset is not None:
             chosen = preset(options.preset)
-            layers.insert(2 if command.options.preset else 1, (f"preset {chosen.name}", chosen.settings))
-            warning = harm(chosen, provider.model.model_id)
-            warnings += [GenerationWarning(warning)] if warning is not None else []
+            place = 2 if command.options.preset else 1
+            # Left out of the layers below, not put as None over them: a merge keeps what the winner leaves unset.
+            cleared = dict.fromkeys(chosen.clears)
+            layers[:place] = [(source, layer.model_copy(update=cleared)) for source, layer in layers[:place]]
+            layers.insert(place, (f"preset {chosen.name}", chosen.settings))
         settings, sources = GenerationSettings(), dict[str, str]()
         for source, layer in layers:
             settings |= layer
             sources |= {name: source or self.sources.get(name, "session") for name in layer.in_force()}
-        return InForce(provider, settings, options, sources, heading, tuple(warnings))
+        return settings, sources
 
     def _provider(self, command: Command, config: RociConfig) -> tuple[Provider, str | None]:
         named = command.model or self.model or config.model or self.last_used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ _ENDINGS = (
 """What people copy behind the address; the providers build these paths themselves (PROTOCOLS D)."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOGIN = re.compile(r"[^/\s'\"]*@")
+_QUERY = re.compile(r"([?#])[^\s'\"]+")
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never bound
 
 
@@ -49,11 +52,13 @@ class BaseUrl:
             parts = urlsplit(cleaned if has_scheme else f"http://{cleaned}")
             port = parts.port
         except ValueError as error:
-            raise ConfigError(f"{text!r} is no address ({error}): write it as http://127.0.0.1:11434") from None
-        if parts.query or parts.fragment:
-            raise ConfigError(f"{text!r} holds a query: give the bare address, and the rest as headers or extra")
+            raise ConfigError(_shown(f"{text!r} is no address ({error}): write it as http://127.0.0.1:11434")) from None
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.hostname in _DEFAULT_PORTS:
-            raise ConfigError(f"{text!r} is no address of a server: write it as http://127.0.0.1:11434")
+            raise ConfigError(_shown(f"{text!r} is no address of a server: write it as http://127.0.0.1:11434"))
+        if parts.query or parts.fragment:
+            raise ConfigError(
+                f"the address of {parts.hostname} holds a query: give it bare, and the rest as headers or extra"
+            )
         if parts.username is not None or parts.password is not None:
             raise ConfigError(
                 f"the address of {parts.hostname} holds a name or a password: give api_key or headers instead"
@@ -97,6 +102,11 @@ class BaseUrl:
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.prefix}"
+
+
+def _shown(message: str) -> str:
+    """Leave out what may be a password or a key of a wrong address."""
+    return _QUERY.sub(r"\1…", _LOGIN.sub("…@", message))
 
 
 def _without_endings(path: str) -> str:

@@ -18,7 +18,10 @@ def parse_json(text: str) -> JsonValue:
     try:
         value: JsonValue = from_json(text)
     except ValueError:
-        value = json.loads(text)
+        try:
+            value = json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
     return value
 
 

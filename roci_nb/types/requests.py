@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, JsonValue
 
@@ -12,6 +12,9 @@ from roci_nb.types.messages import ModelMessage
 from roci_nb.types.settings import GenerationSettings
 from roci_nb.types.tools import ToolDefinition
 from roci_nb.types.values import Value
+
+if TYPE_CHECKING:
+    from roci_nb.types.events import GenerationWarning
 
 ResponseFormat: TypeAlias = dict[str, JsonValue] | Literal["json"]
 """A JSON schema that the answer must fit, or any JSON object."""
@@ -55,12 +58,16 @@ class TokenCount:
 
 @dataclass(frozen=True, slots=True)
 class RequestPreview:
-    """What would be sent, keys redacted: nothing is."""
+    """What would be sent, keys redacted: nothing is.
+
+    ``warnings`` name what of the request the server can't take, where a preview was asked for.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: JsonValue
+    warnings: tuple[GenerationWarning, ...] = ()
 
     def _rows(self) -> list[tuple[str, str]]:
         import json

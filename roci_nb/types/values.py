@@ -32,7 +32,7 @@ class Value(BaseModel):
             raise self._in_our_words(error.errors(include_url=False)[0]) from None
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in type(self).model_fields:
+        if not name.startswith("_"):
             raise InvalidSetting(f"{type(self).__name__} is frozen: make a new one with {name}=…", setting=name)
         super().__setattr__(name, value)
 

@@ -46,7 +46,7 @@ hostile = st.one_of(st.just(HOSTILE), st.text(max_size=20))
 def test_no_text_of_anybody_adds_an_element(text, other, footer_style, reasoning_style):
     result = GenerateTextResult(
         text=text,
-        model=LanguageModel("ollama", other or "m"),
+        model=LanguageModel("ollama", other if other.strip() else "m"),
         reasoning=other,
         finish_reason="stop",
         warnings=(GenerationWarning(other),),

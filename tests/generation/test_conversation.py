@@ -1,19 +1,21 @@
 import asyncio
 import json
+from contextlib import aclosing
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from roci_nb.errors import ConfigError, ServerError
-from roci_nb.generation.conversation import Conversation
+from roci_nb.generation.conversation import Conversation, Turn
 from roci_nb.generation.conversation_file import restore, save
+from roci_nb.loop import call_blocking
 from roci_nb.providers.openai_compatible import OpenAiCompatibleProvider
 from roci_nb.types.messages import ImagePart, ModelMessage
 from roci_nb.types.models import LanguageModel
 from roci_nb.types.results import GenerateTextResult
 from roci_nb.types.usage import Usage
-from tests.servers.scripted import chat_chunk, json_reply, sse
+from tests.servers.scripted import Stall, chat_chunk, head, json_reply, send, sse
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -23,8 +25,8 @@ def answer(text: str) -> GenerateTextResult:
 
 
 def ask(conversation: Conversation, key: str, state: str = "done") -> None:
-    conversation.begin(key, ModelMessage.user(f"ask {key}"))
-    conversation.finish(key, state, answer(f"re {key}") if state != "failed" else None)
+    run = conversation.begin(key, ModelMessage.user(f"ask {key}"))
+    conversation.finish(key, state, answer(f"re {key}") if state != "failed" else None, run=run)
 
 
 def asked(conversation: Conversation, key: str | None) -> list[str]:
@@ -82,20 +84,62 @@ def test_only_the_text_of_an_earlier_answer_is_sent():
 def test_a_turn_under_way_is_not_sent_and_two_may_be_under_way():
     conversation = Conversation()
     ask(conversation, "a")
-    conversation.begin("b", ModelMessage.user("ask b"))
-    conversation.begin("c", ModelMessage.user("ask c"))
+    b = conversation.begin("b", ModelMessage.user("ask b"))
+    c = conversation.begin("c", ModelMessage.user("ask c"))
     assert asked(conversation, None) == ["a"]
-    conversation.finish("c", "done", answer("re c"))
-    conversation.finish("b", "done", answer("re b"))
+    conversation.finish("c", "done", answer("re c"), run=c)
+    conversation.finish("b", "done", answer("re b"), run=b)
     assert asked(conversation, None) == ["a", "b", "c"]
+    assert [turn.stale for turn in conversation] == [False, False, True]
 
 
 def test_a_turn_that_was_deleted_while_it_was_answered_stays_deleted():
     conversation = Conversation()
-    conversation.begin("a", ModelMessage.user("ask a"))
+    run = conversation.begin("a", ModelMessage.user("ask a"))
     conversation.drop("a")
-    conversation.finish("a", "done", answer("re a"))
+    conversation.finish("a", "done", answer("re a"), run=run)
     assert len(conversation) == 0
+
+
+def test_a_cell_that_is_run_again_while_it_is_answered_keeps_the_newer_answer():
+    conversation = Conversation()
+    first = conversation.begin("a", ModelMessage.user("first"))
+    second = conversation.begin("a", ModelMessage.user("second"))
+    conversation.finish("a", "done", answer("re first"), run=first)
+    assert [(turn.message.text, turn.reply, turn.state) for turn in conversation] == [("second", "", "running")]
+    conversation.finish("a", "done", answer("re second"), run=second)
+    conversation.finish("a", "stopped", answer("late"), run=first)
+    assert [(turn.message.text, turn.reply, turn.state) for turn in conversation] == [("second", "re second", "done")]
+
+
+RUNS = st.lists(
+    st.tuples(st.sampled_from(["begin", "finish", "drop"]), st.sampled_from("abc"), st.integers(0, 5)), max_size=40
+)
+
+
+@settings(max_examples=300)
+@given(RUNS)
+@example([("begin", "a", 0), ("begin", "b", 0), ("finish", "", 0), ("finish", "", 0)])
+@example([("begin", "a", 0), ("begin", "a", 0), ("finish", "", 0)])
+def test_whatever_is_under_way_at_once_an_answer_stands_only_below_its_own_question(steps):
+    conversation, under_way, seen = Conversation(), [], {}
+    for step, key, which in steps:
+        if step == "begin":
+            name = f"{key}{len(seen)}"
+            seen[name] = asked(conversation, key)
+            under_way.append((key, name, conversation.begin(key, ModelMessage.user(f"ask {name}"))))
+        elif step == "finish" and under_way:
+            ended, name, run = under_way.pop(which % len(under_way))
+            conversation.finish(ended, "done", answer(f"re {name}"), run=run)
+        elif step == "drop":
+            conversation.drop([key])
+    turns = list(conversation)
+    assert len({turn.key for turn in turns}) == len(turns)
+    for turn in turns:
+        name = turn.message.text.removeprefix("ask ")
+        assert turn.reply == (f"re {name}" if turn.state == "done" else "")
+        # A turn that is not stale was asked with the very turns that stand before it now.
+        assert turn.stale or seen[name] == asked(conversation, turn.key)
 
 
 def test_a_budget_keeps_the_newest_turns_and_counts_the_rest():
@@ -130,6 +174,67 @@ def test_alone_it_asks_and_remembers(provider, scripted):
     assert "<table" in conversation._repr_html_()
 
 
+def test_an_answer_whose_reader_leaves_after_its_last_delta_is_done(provider):
+    conversation = Conversation(provider)
+
+    async def read_to_the_last():
+        async with aclosing(conversation._answered(ModelMessage.user("one"), [])) as deltas:
+            async for delta in deltas:
+                if delta.finish_reason is not None:
+                    return
+
+    call_blocking(read_to_the_last)
+    assert [(turn.state, turn.reply) for turn in conversation] == [("done", "re one")]
+
+
+def test_an_answer_that_is_closed_or_cancelled_is_kept_as_stopped(provider, scripted):
+    scripted.routes["POST /v1/chat/completions"] = [
+        head(),
+        send(f"data: {json.dumps(chat_chunk('Half'))}\n\n"),
+        Stall(),
+    ]
+    conversation = Conversation(provider)
+    stream = conversation.stream_sync("one")
+    next(delta for delta in stream if delta.text)
+    stream.close()
+
+    async def cancelled():
+        task = asyncio.ensure_future(conversation.ask("two"))
+        while len(conversation) < 2 or not scripted.connections[-1].stalled.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert [(turn.state, turn.message.text) for turn in conversation] == [("stopped", "one"), ("stopped", "two")]
+    assert conversation.context(None).messages == ()
+
+
+def test_two_questions_at_once_see_only_what_was_done_before(provider, scripted):
+    conversation = Conversation(provider)
+    conversation.ask_sync("one")
+
+    async def both():
+        await asyncio.gather(conversation.ask("two"), conversation.ask("three"))
+
+    asyncio.run(both())
+    assert sorted(turn.reply for turn in conversation) == ["re one", "re three", "re two"]
+    sent = [
+        [message["content"] for message in request.json["messages"]]
+        for request in scripted.asked("/v1/chat/completions")
+    ]
+    assert sorted(map(len, sent)) == [1, 3, 3]
+
+
+def test_a_terminal_gets_nothing_to_act_on():
+    conversation = Conversation()
+    run = conversation.begin("a", ModelMessage.user("\x1b[31mred"))
+    conversation.finish("a", "done", answer("\x1b]0;title\x07"), run=run)
+    assert not {"\x1b", "\x07"} & set(repr(conversation))
+    assert "<b>" not in Conversation.of([Turn("a", ModelMessage.user("<b>x"))])._repr_html_()
+
+
 def test_what_fails_is_kept_as_failed(provider, scripted):
     scripted.routes["POST /v1/chat/completions"] = json_reply({"error": {"message": "no"}}, 500)
     conversation = Conversation(provider)
@@ -148,8 +253,8 @@ def test_a_file_gives_conversations_back(tmp_path):
     ask(conversation, "a")
     ask(conversation, "b", "stopped")
     ask(conversation, "a")
-    conversation.begin("c", ModelMessage.user(["look", ImagePart(data=PNG)]))
-    conversation.finish("c", "done", answer("re c"))
+    run = conversation.begin("c", ModelMessage.user(["look", ImagePart(data=PNG)]))
+    conversation.finish("c", "done", answer("re c"), run=run)
     conversation.begin("d", ModelMessage.user("under way"))
     save({"": conversation, "side": Conversation()}, tmp_path / "talk.json")
     found = restore(tmp_path / "talk.json")

@@ -122,6 +122,8 @@ def test_the_configuration_names_the_model_where_nothing_else_does(kernel, serve
         ("%%roci openai-compatible:phi4 -t hot\nHello", "temperature must be a number from 0 to 5, not 'hot'"),
         ("%%roci openai-compatible:phi4 -t 99\nHello", "temperature must be a number from 0 to 5, not 99"),
         ("%%roci openai-compatibel:phi4\nHello", "did you mean openai-compatible:phi4 or"),
+        ("%%roci gpt-oss:20b\nHello", "did you mean ollama:gpt-oss:20b?"),
+        ("%%roci gpt-oss:20b why is it so\nHello", "did you mean ollama:gpt-oss:20b?"),
         ("%%roci embedded:smolm2\nHello", "write embedded:smollm2-135m"),
         ("%%roci embedded:/no/such.gguf\nHello", "/no"),
         ("%roci use phi5", "did you mean ollama:phi5?"),
@@ -200,6 +202,63 @@ def test_a_failed_cell_leaves_no_older_answer_under_its_name(kernel, server):
     server.routes[CHAT] = FLOWING[:2]
     kernel.run("%%roci openai-compatible:phi4 -o mine\nHello")
     assert kernel.value("'mine' in globals()") == "False"
+
+
+@pytest.mark.parametrize("line", ["-o mine --temprature 1", "-t hot -o mine", "-s 'never closed -o mine"])
+def test_a_line_that_can_not_be_read_leaves_no_older_answer_under_its_name_either(kernel, server, line):
+    kernel.run("mine = 'older'")
+    assert kernel.run(f"%%roci openai-compatible:phi4 {line}\nHello").status == "error"
+    assert kernel.value("'mine' in globals()") == "False"
+
+
+def test_an_o_in_the_prose_takes_no_variable_away(kernel, server):
+    kernel.run("main = 'the users'")
+    assert kernel.run("%%roci openai-compatible:phi4 what does gcc -o main do\nHello").error is None
+    assert asked(server)["messages"][-1]["content"] == "what does gcc -o main do\nHello"
+    assert kernel.value("main") == "'the users'"
+
+
+BREAKING_DISPLAY = """
+def breaking(message):
+    if 'Hi **there**' in str(message['content']):
+        raise OSError('the front end is gone')
+    return message
+get_ipython().display_pub.register_hook(breaking)
+"""
+
+
+@pytest.mark.parametrize("cell_id", ["cell", None], ids=["live", "final"])
+def test_an_answer_that_can_not_be_shown_is_bound_all_the_same(kernel, server, cell_id):
+    kernel.run("mine = _roci = 'older'" + BREAKING_DISPLAY)
+    try:
+        cell = kernel.start("%%roci openai-compatible:phi4 -o mine\nHello", cell_id=cell_id).wait()
+    finally:
+        kernel.run("get_ipython().display_pub.unregister_hook(breaking)")
+    assert "the front end is gone" in cell.error
+    assert kernel.value("(_roci.text, mine is _roci)") == "('Hi **there**', True)"
+
+
+def test_settings_are_set_all_or_none_and_lists_in_brackets(kernel, server):
+    kernel.run("%roci use openai-compatible:phi4")
+    assert kernel.run('%roci set stop_sequences=["a", "b c"] temperature 0.3').error is None
+    assert "top_p must be" in kernel.run("%roci set seed 7 temperature 0.9 top_p 9").error
+    assert kernel.run("%%roci\nHello").error is None
+    body = asked(server)
+    assert (body["stop"], body["temperature"]) == (["a", "b c"], 0.3)
+    assert not {"seed", "top_p"} & body.keys()
+
+
+@pytest.mark.parametrize("cell_id", ["cell", None], ids=["live", "final"])
+def test_half_a_character_reaches_the_notebook_as_a_mark_of_it(kernel, server, cell_id):
+    server.routes[CHAT] = sse(chat_chunk("\ud83d"), chat_chunk("\ude00 and \ud800"), chat_chunk(finish="stop"))
+    cell = kernel.start("%%roci openai-compatible:phi4\nHello", cell_id=cell_id).wait()
+    assert cell.error is None
+    assert cell.data[0]["text/plain"] == "😀 and \ufffd"
+    assert "😀 and \ufffd" in cell.data[0]["text/html"]
+    json.dumps(cell.outputs, ensure_ascii=False).encode()
+    assert kernel.value("_roci.text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')") == repr(
+        "😀 and \ufffd"
+    )
 
 
 def stop_and_see_the_close(kernel, server, running) -> None:

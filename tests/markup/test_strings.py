@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roci_nb.markup.strings import UNKNOWN, clip, clock, count, nearest, percent, seconds, size, window
+from roci_nb.markup.strings import UNKNOWN, clip, clock, count, nearest, percent, plain_text, seconds, size, window
 
 
 @pytest.mark.parametrize(
@@ -146,3 +146,17 @@ def test_what_is_near_is_always_one_of_the_names(word: str, names: list[str], n:
     found = nearest(word, iter(names), n)
     assert len(found) <= n
     assert set(found) <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("line\n\tindented\r\n", "line\n\tindented\r\n"),
+        ("\x1b[2J\x1b]52;c;cm0=\x07clean", "[2J]52;c;cm0=clean"),
+        ("a\x00b\x08c\x7fd\x9be\x85f", "abcdef"),
+        ("half \ud800 a pair", "half  a pair"),
+        ("naïve 数 😀", "naïve 数 😀"),
+    ],
+)
+def test_plain_text_has_no_control_character_that_a_terminal_obeys(text: str, shown: str) -> None:
+    assert plain_text(text) == shown

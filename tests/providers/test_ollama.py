@@ -545,3 +545,12 @@ def test_a_preview_loads_nothing_and_shows_the_request(scripted, ollama):
     assert preview.url == f"{scripted.url}/api/chat"
     assert preview.body["truncate"] is False
     assert ollama.loads == []
+
+
+def test_json_too_deep_to_be_read_is_a_bad_reply(scripted, ollama):
+    deep = "[" * 200_000 + "]" * 200_000
+    said = line({"message": {"content": "Hal"}, "done": False})
+    scripted.routes[CHAT] = [head(200, "application/x-ndjson"), send(said, f'{{"message": {deep}}}\n')]
+    with pytest.raises(BadReply, match="no JSON") as caught:
+        ask(scripted)
+    assert caught.value.partial.text == "Hal"

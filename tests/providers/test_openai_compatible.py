@@ -319,6 +319,39 @@ def test_a_server_with_one_model_says_that_another_answered(server):
     assert "one model, phi4" in str(result.warnings[0])
 
 
+@pytest.mark.parametrize(
+    "hiccup",
+    [
+        json_reply({"error": "boom"}, 500),
+        reply("<html>starting</html>", content_type="text/html"),
+        reply("{"),
+        [Reset()],
+    ],
+    ids=["500", "a web page", "no JSON", "a cut"],
+)
+def test_a_server_that_could_not_say_who_it_is_is_asked_again(server, hiccup):
+    server.routes[MODELS] = hiccup
+    asked = provider(server)
+    generate_text_sync(asked, "Hi")
+    server.routes[MODELS] = LLAMA_MODELS
+    result = generate_text_sync(asked, "Hi")
+    assert ["return_progress" in request.json for request in server.asked("/v1/chat/completions")] == [False, True]
+    assert result.context_window == 2048
+
+
+def test_a_server_that_has_no_list_is_asked_once(server):
+    del server.routes[MODELS]
+    asked = provider(server)
+    for _ in range(3):
+        assert generate_text_sync(asked, "Hi").text == "Hi"
+    assert len(server.asked("/v1/models")) == 1
+
+
+def test_a_list_of_models_too_deep_to_be_read_is_no_list(server):
+    server.routes[MODELS] = reply("[" * 200_000 + "]" * 200_000)
+    assert ask(server).text == "Hi"
+
+
 def test_a_server_that_loads_is_waited_for_and_the_load_is_a_phase(server):
     loading = json_reply({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503)
     server.routes[MODELS] = lambda request: loading if len(server.asked("/v1/models")) < 3 else LLAMA_MODELS

@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roci_nb.errors import ConfigError, InvalidSetting
-from roci_nb.session.command import OPTIONS, Command, parse_command, setting_value
+from roci_nb.session.command import (
+    OPTIONS,
+    Command,
+    named_output,
+    parse_assignments,
+    parse_command,
+    setting_value,
+)
 from roci_nb.types.options import CellOptions
 from roci_nb.types.settings import GenerationSettings
 
@@ -158,3 +165,82 @@ def test_a_settings_value_is_json_where_it_is_json():
 def test_an_unknown_setting_names_the_nearest():
     with pytest.raises(InvalidSetting, match="did you mean num_ctx"):
         setting_value("numctx", "1")
+
+
+@pytest.mark.parametrize(
+    "word", ["gpt-oss:20b", "llama3.2:1b", "qwen2.5-coder:7b-instruct", "olama:gpt-oss:20b", "gpt-oss:20b@x"]
+)
+def test_a_model_without_its_provider_is_a_model_and_not_prose(word):
+    command = parse(f"{word} why is it so")
+    assert command.model == word
+    assert command.prompt == "why is it so\nwhy?"
+
+
+@pytest.mark.parametrize(
+    ("text", "assignments"),
+    [
+        ("", {}),
+        ("temperature 0.3", {"temperature": "0.3"}),
+        ("temperature=0.3 top_p = 0.8 seed 7", {"temperature": "0.3", "top_p": "0.8", "seed": "7"}),
+        ('stop_sequences ["a", "b c"] seed 7', {"stop_sequences": '["a", "b c"]', "seed": "7"}),
+        ('stop_sequences=["a", "b c"]', {"stop_sequences": '["a", "b c"]'}),
+        ("""system "be \\"very\\" brief" user 'a b'""", {"system": 'be "very" brief', "user": "a b"}),
+        ("keep_alive -1", {"keep_alive": "-1"}),
+        ("  temperature\tdefault  ", {"temperature": "default"}),
+    ],
+)
+def test_assignments_are_names_with_their_values(text, assignments):
+    assert parse_assignments(text) == assignments
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("temperature", "temperature needs a value: %roci set temperature VALUE"),
+        ("temperature=", "temperature needs a value"),
+        ("seed 7 temperature", "temperature needs a value"),
+        ("7 seed", "'7 seed' is no setting with a value"),
+        ("seed 7 =8", "'=8' is no setting with a value"),
+        ('user "a temperature 1', "the quote is not closed"),
+        ("seed 7 top_p 1 seed 8", "seed is given twice"),
+    ],
+)
+def test_what_is_no_assignment_is_told_in_one_line(text, told):
+    with pytest.raises(ConfigError) as caught:
+        parse_assignments(text)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text())
+def test_any_assignments_are_read_or_refused_in_one_line(text):
+    try:
+        parse_assignments(text)
+    except ConfigError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-o mine",
+        "embedded:x -t 0.5 -o mine and prose",
+        "fast -o mine",
+        "-o=mine",
+        "-t hot -o mine",
+        "--temprature 1 -o mine",
+        "--raw=yes -o mine",
+        "-s 'never closed -o mine",
+        "-o mine -t",
+    ],
+)
+def test_the_outputs_name_is_found_also_where_the_line_can_not_be_read(line):
+    assert named_output(line) == "mine"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "what does gcc -o main do", "-- -o main", "-s 'write -o main' why", "-t 0.5 gcc -o main", "-s -o", "-o 1x"],
+)
+def test_an_o_in_prose_or_in_a_value_names_nothing(line):
+    assert named_output(line) is None

@@ -1,8 +1,11 @@
 import pytest
 
 from roci_nb.errors import InvalidSetting
+from roci_nb.providers.registry import provider_keys
+from roci_nb.session.command import parse_command
 from roci_nb.session.options import PRESET_NAMES
 from roci_nb.session.presets import PRESETS, harm, preset
+from roci_nb.session.state import Session
 
 
 def test_every_preset_that_is_offered_exists():
@@ -11,6 +14,22 @@ def test_every_preset_that_is_offered_exists():
 
 def test_the_models_own_sends_nothing():
     assert preset("model").settings.in_force() == {}
+
+
+def test_the_models_own_takes_back_what_lies_below_it_and_the_line_wins(monkeypatch):
+    monkeypatch.setenv("OPENAI_COMPAT_BASE_URL", "http://127.0.0.1:9")
+    session = Session()
+    session.set({"temperature": "1.5", "repeat_penalty": "1.3", "max_tokens": "9"})
+
+    def in_force(line: str) -> dict[str, object]:
+        command = parse_command(f"openai-compatible:phi4 {line}", "hi", provider_keys(), ())
+        chosen = session.in_force(command)
+        assert chosen.sources.keys() == chosen.settings.in_force().keys()
+        return chosen.settings.in_force()
+
+    assert in_force("--preset model") == {"max_tokens": 9}
+    assert in_force("--preset model -t 0.2") == {"max_tokens": 9, "temperature": 0.2}
+    assert in_force("--preset code")["repeat_penalty"] == 1.3
 
 
 def test_the_guides_and_openais_figures():

@@ -37,16 +37,44 @@ def test_a_default_port_stands_in_only_where_nothing_is_written():
     assert BaseUrl.parse("box:99", default_port=11434).port == 99
 
 
-@pytest.mark.parametrize("written", ["", "ftp://host", "http://", "http://host:99999", "http://host:port"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "ftp://host", "http://", "http://host:99999", "http://host:port",
+        "http:", "https", "http:/localhost:8080", "http//localhost:8080", "http://https:8080",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_is_told_in_one_line(written):
     with pytest.raises(ConfigError, match=r"write it as http://127\.0\.0\.1:11434"):
         BaseUrl.parse(written)
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated():
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http://me:s3cret@host:80",
+        "me:s3cret@host:80",
+        "http://me:s3cret@host:99999",
+        "ftp://me:s3cret@host",
+        "http://me:s3cret@http:80",
+        "http://me:s3cret@ho\u2100st",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(written):
     with pytest.raises(ConfigError) as caught:
-        BaseUrl.parse("http://me:s3cret@host:80")
+        BaseUrl.parse(written)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "written", ["http://host/v1?key=s3cret", "host:8080?key=s3cret", "http://host/#s3cret", "ftp://host?key=s3cret"]
+)
+def test_a_query_is_refused_and_not_repeated(written):
+    with pytest.raises(ConfigError) as caught:
+        BaseUrl.parse(written)
+    assert "s3cret" not in str(caught.value)
+    if not written.startswith("ftp"):
+        assert "host holds a query: give it bare" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,21 @@ def test_zero_is_set():
     assert merged.in_force() == {"temperature": 0, "top_k": 0}
 
 
-def test_settings_are_frozen():
-    with pytest.raises(Exception, match="frozen"):
-        GenerationSettings().temperature = 1  # type: ignore[misc]
+@pytest.mark.parametrize("name", ["temperature", "temprature", "model_fields_set"])
+def test_settings_are_frozen_in_one_line_of_ours(name):
+    settings = GenerationSettings(temperature=0.5)
+    with pytest.raises(InvalidSetting) as caught:
+        setattr(settings, name, 1)
+    assert str(caught.value) == f"GenerationSettings is frozen: make a new one with {name}=…"
+    assert caught.value.setting == name
+    assert settings == GenerationSettings(temperature=0.5)
+
+
+@pytest.mark.parametrize(("name", "largest"), [("max_tokens", 2**31 - 1), ("num_ctx", 2**31 - 1), ("seed", 2**32 - 2)])
+def test_a_number_that_a_servers_integer_cannot_hold_is_refused(name, largest):
+    assert getattr(GenerationSettings(**{name: largest}), name) == largest
+    with pytest.raises(InvalidSetting, match=f"{name} must be a whole number"):
+        GenerationSettings(**{name: largest + 1})
 
 
 @pytest.mark.parametrize(

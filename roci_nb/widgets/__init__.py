@@ -1,0 +1,1 @@
+"""Settings and comparisons as controls, in a cell."""

@@ -1,0 +1,30 @@
+import pytest
+
+from roci_nb.display.terminal import TextView
+from roci_nb.display.view import Look
+from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.models import LanguageModel
+from roci_nb.types.progress import Progress
+from roci_nb.types.results import GenerateTextResult
+
+HOSTILE = "\x1b]52;c;cm0=\x07\x1b[2Jsaid\x9b31m\x00\ud800\x08"
+MODEL = LanguageModel("ollama", "a\x1b[31mb")
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        TextStreamDelta(text=HOSTILE),
+        TextStreamDelta(reasoning=HOSTILE),
+        TextStreamDelta(phase="loading", progress=Progress(HOSTILE)),
+    ],
+    ids=["text", "reasoning", "phase"],
+)
+def test_a_model_can_not_steer_the_terminal(capsys, delta):
+    view = TextView(Look(heading=HOSTILE), final=False)
+    view.add(delta)
+    view.finish(GenerateTextResult(HOSTILE, MODEL, warnings=(GenerationWarning(HOSTILE),)))
+    written = capsys.readouterr().out
+    assert written.count("]52;c;cm0=[2Jsaid31m") >= 2
+    assert {character for character in written if not character.isprintable()} <= {"\n", "\r"}
+    written.encode()
