@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from roci_nb.types.settings import GenerationSettings as GenerationSettings
     from roci_nb.types.usage import Timing as Timing
     from roci_nb.types.usage import Usage as Usage
+    from roci_nb.widgets.settings_panel import SettingsPanel as SettingsPanel
+    from roci_nb.widgets.tuner import Tuner as Tuner
 
 _HOMES = {
     "roci_nb.config": ("RociConfig",),
@@ -112,6 +114,8 @@ _HOMES = {
     "roci_nb.types.results": ("GenerateTextResult", "Step"),
     "roci_nb.types.settings": ("GenerationSettings",),
     "roci_nb.types.usage": ("Timing", "Usage"),
+    "roci_nb.widgets.settings_panel": ("SettingsPanel",),
+    "roci_nb.widgets.tuner": ("Tuner",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

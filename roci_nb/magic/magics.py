@@ -163,6 +163,9 @@ def unload(shell: InteractiveShell) -> None:
         magics.close()
         if magics in shell.configurables:
             shell.configurables.remove(magics)
+    shown = sys.modules.get("roci_nb.widgets.shown")
+    if shown is not None:
+        shown.close_all()
     live = sys.modules.get("roci_nb.display.live")
     if live is not None:
         live.close_finished()

@@ -158,6 +158,8 @@ class ScriptedServer:
 
     async def _close(self) -> None:
         self._server.close()
+        for _ in range(5):  # a connection accepted just now gets its task, which must begin to be able to close it
+            await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
