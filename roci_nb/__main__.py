@@ -1,4 +1,4 @@
-"""``python -m roci_nb``: the demo, from a terminal."""
+"""``python -m roci_nb``: the demo and the stand-in server, from a terminal."""
 
 from __future__ import annotations
 
@@ -23,9 +23,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="run a notebook in a real kernel against the embedded model")
     demo.add_argument("--to", type=Path, default=Path("roci_demo"), metavar="FOLDER", help="where the results go")
+    standin = commands.add_parser("standin", help="serve Ollama's and LM Studio's wire from two small models")
+    standin.add_argument("--port", type=int, default=0, metavar="N", help="of Ollama's side; 0 is any free one")
+    standin.add_argument("--lmstudio-port", type=int, default=0, metavar="N", help="of LM Studio's side")
+    standin.add_argument("--usual-ports", action="store_true", help="where the real ones listen: 11434 and 1234")
     asked = parser.parse_args(arguments)
     try:
-        run_demo(asked.to)
+        if asked.command == "demo":
+            run_demo(asked.to)
+        else:
+            run_standin(asked.port, asked.lmstudio_port, usual_ports=asked.usual_ports)
     except RociError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - this is the command's answer
         return 1
@@ -50,6 +57,23 @@ def run_demo(folder: Path) -> None:
     html, _ = HTMLExporter().from_notebook_node(notebook)
     page.write_text(html, encoding="utf-8")
     print(f"\nThe executed notebook: {executed.resolve()}\nThe same as a page:    {page.resolve()}")  # noqa: T201 - see above
+
+
+def run_standin(port: int, lmstudio_port: int, *, usual_ports: bool = False) -> None:
+    """Serve until an interrupt; say where, and how to ask."""
+    from roci_nb.standin.server import LMSTUDIO_PORT, OLLAMA_PORT, StandIn
+
+    if usual_ports:
+        port, lmstudio_port = port or OLLAMA_PORT, lmstudio_port or LMSTUDIO_PORT
+    with StandIn(port, lmstudio_port) as standin:
+        print(  # noqa: T201 - see above
+            "Small models stand in for the documented names; each answer says which of them spoke.\n"
+            f"Ollama's side:    OLLAMA_BASE_URL={standin.ollama_url}\n"
+            f"LM Studio's side: LMSTUDIO_BASE_URL={standin.lmstudio_url}\n"
+            "Ctrl+C ends it.",
+            flush=True,
+        )
+        standin.wait()
 
 
 def _notebook(name: str) -> Path:

@@ -19,7 +19,7 @@ from tests.servers.scripted import ScriptedServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["tests.engines"]
+pytest_plugins = ["tests.engines", "tests.standins"]
 
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")

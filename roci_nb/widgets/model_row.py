@@ -79,10 +79,7 @@ def _line(info: ModelInfo) -> str:
     known = (
         state,
         size(info.size_bytes) if info.size_bytes is not None else None,
-        info.quantization,
-        f"window {window(info.loaded_window or info.trained_window)}"
-        if info.loaded_window or info.trained_window
-        else None,
+        window(held) if (held := info.loaded_window or info.trained_window) else None,
     )
     return " · ".join([str(info.model), *filter(None, known)])
 

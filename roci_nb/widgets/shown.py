@@ -55,6 +55,11 @@ class ShownInCell:
                 self._begin()
             return self._widget
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything of it is under way: while it is open, it watches the servers."""
+        return self._work.is_busy
+
     def close(self) -> None:
         """End what is under way, free the widgets, and leave the table."""
         if self.closed:

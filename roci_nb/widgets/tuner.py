@@ -22,9 +22,8 @@ from roci_nb.widgets.streamed_run import StreamedRun
 from roci_nb.widgets.tuner_runs import comparison_html, table_of
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from roci_nb.markup.tables import Table
+    from roci_nb.widgets.loop_work import LoopTask
     from roci_nb.widgets.tuner_runs import TunerRun
 
 RUNS_KEPT = 10
@@ -47,7 +46,8 @@ class Tuner(ShownInCell):
         self.runs: tuple[TunerRun, ...] = ()
         self._quietly = Quietly()
         self._number = 0
-        self._running: Future[None] | None = None
+        self._streaming = False
+        self._running: LoopTask | None = None
 
     def _make(self) -> ipywidgets.Box:
         self.prompt = ipywidgets.Textarea(description="prompt", placeholder="what to ask", rows=3)
@@ -96,15 +96,20 @@ class Tuner(ShownInCell):
     def _end(self) -> None:
         self.panel.close()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything of it is under way, a run or a look at the servers."""
+        return super().is_busy or self.panel.is_busy
+
     def start(self) -> None:
         """Ask what stands in the prompt; returns at once. Does nothing while a run is under way."""
         prompt = self.prompt.value
         if not prompt.strip():
             self._say("⚠ there is no prompt yet: write one, then Run")
             return
-        if self.run.disabled or self.closed:
+        if self._streaming or self.run.disabled or self.closed:
             return
-        self.run.disabled, self.stop.disabled = True, False
+        self._streaming, self.run.disabled, self.stop.disabled = True, True, False
         self._say("")
         self._number += 1
         number = self._number
@@ -145,10 +150,11 @@ class Tuner(ShownInCell):
             self._keep(run)
         if self.closed:
             return
-        self.run.disabled, self.stop.disabled = False, True
+        self._streaming = False
         self._say(problem)
-        with self._quietly:
-            self._redraw(newest=run is not None)
+        self._redraw(newest=run is not None)
+        self.run.disabled, self.stop.disabled = False, True
+        self.panel.look_again()  # it may be loaded now
 
     def _keep(self, run: TunerRun) -> None:
         self.runs = (*self.runs, run)[-RUNS_KEPT:]
@@ -187,7 +193,7 @@ class Tuner(ShownInCell):
             )
             run, other = self._run_of(self.shown.value), self._run_of(self.beside.value)
             self._show_recipe(run)
-            if self.run.disabled:  # the live view stands there
+            if self._streaming:  # the live view stands there
                 return
             html = "" if run is None else run.html if other is None or other is run else comparison_html(run, other)
             self._put(ipywidgets.HTMLMath(html))

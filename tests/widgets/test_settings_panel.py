@@ -31,6 +31,7 @@ def open_panel(session, scripted):  # the server goes after the panels that ask 
     yield make
     for panel in opened:
         panel.close()
+    wait_until(lambda: not any(panel.is_busy for panel in opened))
 
 
 def text_of(widget) -> str:
@@ -262,7 +263,7 @@ def test_closing_frees_every_channel_and_leaves_the_table(session):
     panel.close()
     assert all(widget.comm is None for widget in widgets)
     assert all(widget.layout.comm is None for widget in widgets)
-    wait_until(lambda: not panel._work.is_busy)
+    wait_until(lambda: not panel.is_busy)
     assert set(_instances) == before
     session.set({"temperature": "0.9"})
     assert "0.9" in repr(panel)
