@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from roci_nb.providers.registry import provider_for as provider_for
     from roci_nb.providers.registry import register_provider as register_provider
     from roci_nb.providers.transport import Timeouts as Timeouts
+    from roci_nb.standin.server import StandIn as StandIn
+    from roci_nb.standin.tutorial import TutorialServer as TutorialServer
+    from roci_nb.standin.tutorial import tutorial_server as tutorial_server
     from roci_nb.types.events import GenerationWarning as GenerationWarning
     from roci_nb.types.events import TextStreamDelta as TextStreamDelta
     from roci_nb.types.messages import ImagePart as ImagePart
@@ -105,6 +108,8 @@ _HOMES = {
     "roci_nb.providers.openai_compatible": ("OpenAiCompatibleProvider",),
     "roci_nb.providers.registry": ("provider_for", "register_provider"),
     "roci_nb.providers.transport": ("Timeouts",),
+    "roci_nb.standin.server": ("StandIn",),
+    "roci_nb.standin.tutorial": ("TutorialServer", "tutorial_server"),
     "roci_nb.types.events": ("GenerationWarning", "TextStreamDelta"),
     "roci_nb.types.messages": ("ImagePart", "ModelMessage", "TextPart"),
     "roci_nb.types.model_info": ("ModelInfo", "ModelList"),

@@ -234,8 +234,8 @@ def _messages(turn: Turn) -> tuple[ModelMessage, ModelMessage]:
 
 
 def _clipped(text: str) -> str:
-    """Cut a text for the table, without what a terminal would act on."""
-    return clip(plain_text(text), 80)
+    """Make one line of a text for the table, without what a terminal would act on."""
+    return clip(" ".join(plain_text(text).split()), 80)
 
 
 def _user(message: str | ModelMessage) -> ModelMessage:

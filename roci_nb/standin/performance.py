@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roci_nb.errors import ServerError
+from roci_nb.standin.brevity import kept_short
 from roci_nb.standin.hearing import Answer, Heard, heard, in_pieces
 from roci_nb.standin.speakers import Ear, nano_speaker
 from roci_nb.standin.thoughts import thought
@@ -88,7 +89,18 @@ async def _asked_nano(turn: Turn) -> Heard | None:
         return whole if is_json(whole.text) else None
     if (turn.tools and whole.calls) or (reads_a_result and whole.text):
         return whole
-    return whole if is_known_kind and whole.text and not whole.calls and _takes_up(turn.question, whole) else None
+    if not is_known_kind or not whole.text or whole.calls:
+        return None
+    return whole if _takes_up(turn.question, whole) or await _takes_up_at_length(turn, sampling) else None
+
+
+async def _takes_up_at_length(turn: Turn, sampling: JsonObject) -> bool:
+    """At low effort the nano thinks in a word, which tells little: look at what it would think otherwise."""
+    if turn.effort != "low":
+        return False
+    async with nano_speaker().engine(None) as engine:
+        longer = {**sampling, "reasoning_effort": "medium", "max_tokens": None}
+        return _takes_up(turn.question, await heard(Ear(engine).answers(turn.current(), longer)))
 
 
 async def _as_nano(turn: Turn, whole: Heard) -> Answer:
@@ -128,9 +140,19 @@ async def _as_prose(ear: Ear, turn: Turn) -> Answer:
     sampling["max_tokens"] = None if turn.limit is None else turn.limit - (spent.usage.output_tokens or 0)
     if turn.format is None and not turn.is_begun:
         yield Piece(text=line)
-    async with aclosing(in_pieces(ear.answers(turn.plain(), sampling))) as pieces:
+    answer = in_pieces(ear.answers(turn.plain(), sampling))
+    if turn.format is None:
+        answer = kept_short(answer)
+    async with aclosing(answer) as pieces:
         async for piece in pieces:
-            yield piece.after(spent) if isinstance(piece, Figures) else piece
+            yield (await _counted(ear, turn, piece)).after(spent) if isinstance(piece, Figures) else piece
+
+
+async def _counted(ear: Ear, turn: Turn, figures: Figures) -> Figures:
+    """Count the prompt where the engine was stopped before it could tell."""
+    if figures.usage.input_tokens is not None:
+        return figures
+    return replace(figures, usage=replace(figures.usage, input_tokens=await ear.count(turn.plain())))
 
 
 def _takes_up(question: str, whole: Heard) -> bool:

@@ -1,4 +1,4 @@
-"""What SmolLM2 thinks before it speaks: it says what is asked, a sentence for each level of effort."""
+"""What SmolLM2 thinks before it speaks: what is asked, in the user's words, then a sentence for each level above."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from roci_nb.markup.strings import clip
 from roci_nb.standin.hearing import in_pieces
 from roci_nb.standin.turn import Figures, Piece
 from roci_nb.types.usage import Usage
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from roci_nb.standin.turn import Turn
     from roci_nb.types.json import JsonObject
 
+_QUOTED_CHARACTERS = 100
 _BEGINNINGS: dict[Effort, tuple[str, ...]] = {
-    "low": ("The user wants to know",),
-    "medium": ("The user wants to know", " I should explain"),
-    "high": ("The user wants to know", " I should explain", " I should also mention"),
+    "low": (),
+    "medium": (" I should explain",),
+    "high": (" I should explain", " I should also mention"),
 }
-"""How each sentence begins: begun for it, a thought stays with the question."""
+"""How each further sentence begins: begun for it, a thought stays with the question."""
 _LONGEST_SENTENCE = 40
 _LONGEST_QUESTION = 1000
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
@@ -32,7 +34,11 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 
 async def thought(ear: Ear, turn: Turn) -> Answer:
     """Think about a turn; the figures' finish is "length" where the answer's limit is used up."""
-    said, spent = "", Figures(usage=Usage(output_tokens=0, reasoning_tokens=0))
+    quoted = clip(" ".join(turn.question.split()), _QUOTED_CHARACTERS)
+    said = f"The user says: “{quoted}”" + ("" if quoted.endswith((".", "!", "?", "…")) else ".")
+    tokens = len(await ear.tokens(said))
+    spent = Figures(usage=Usage(output_tokens=tokens, reasoning_tokens=tokens))
+    yield Piece(thinking=said)
     for beginning in _BEGINNINGS[turn.effort or "medium"]:
         left = _LONGEST_SENTENCE
         if turn.limit is not None:

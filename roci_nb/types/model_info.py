@@ -106,6 +106,9 @@ class ModelList(tuple[ModelInfo, ...]):
     def __str__(self) -> str:
         return text_table(self._headers(), self._table()) if self else "no models"
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> Html:
         return html_table(self._headers(), self._table() or [("no models", "", "", "", "", "")])
 

@@ -21,7 +21,7 @@ class LanguageModel:
         if not key or ":" in key or any(map(str.isspace, key)):
             raise SelectorError(f"{key!r} is no provider's key: write one word without a colon, such as ollama")
         if not model_id.strip():
-            raise SelectorError(f"{key}: names no model: write {key}:MODEL, such as ollama:gpt-oss:20b")
+            raise SelectorError(f"{key}: names no model: write {key}:MODEL, with the model's own name")
 
     @classmethod
     def parse(cls, selector: str) -> LanguageModel:

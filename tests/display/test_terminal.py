@@ -24,7 +24,29 @@ def test_a_model_can_not_steer_the_terminal(capsys, delta):
     view = TextView(Look(heading=HOSTILE), final=False)
     view.add(delta)
     view.finish(GenerateTextResult(HOSTILE, MODEL, warnings=(GenerationWarning(HOSTILE),)))
-    written = capsys.readouterr().out
+    written = "".join(capsys.readouterr())
     assert written.count("]52;c;cm0=[2Jsaid31m") >= 2
     assert {character for character in written if not character.isprintable()} <= {"\n", "\r"}
     written.encode()
+
+
+def test_in_a_pipe_the_standard_output_is_the_answer_alone(capsys):
+    view = TextView(Look(heading="the only model installed"), final=False)
+    for delta in (TextStreamDelta(phase="loading"), TextStreamDelta(reasoning="Hm."), TextStreamDelta(text="Yes.")):
+        view.add(delta)
+    view.finish(GenerateTextResult("Yes.", MODEL))
+    answer, beside = capsys.readouterr()
+    assert answer == "Yes.\n"
+    for part in ("the only model installed", "◐ loading", "▾ thinking\nHm.", "────"):
+        assert part in beside
+
+
+def test_hidden_reasoning_shows_as_a_phase_only(capsys):
+    view = TextView(Look(reasoning="hide"), final=False)
+    view.add(TextStreamDelta(phase="thinking", reasoning="Hm."))
+    view.add(TextStreamDelta(text="Yes."))
+    view.finish(GenerateTextResult("Yes.", MODEL))
+    answer, beside = capsys.readouterr()
+    assert answer == "Yes.\n"
+    assert "◐ thinking" in beside
+    assert "Hm." not in beside
