@@ -6,6 +6,8 @@ import re
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -116,6 +118,18 @@ def test_help_is_shown_where_nothing_is_asked(tmp_path):
     assert NANO in run("models", folder=tmp_path).stdout
 
 
+def fetch(url: str) -> dict:
+    """What JupyterLab answers; it tells its address a moment before it listens."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.URLError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 def test_lab_opens_a_copy_of_the_tutorials_and_leaves_changed_ones_alone(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -138,8 +152,7 @@ def test_lab_opens_a_copy_of_the_tutorials_and_leaves_changed_ones_alone(tmp_pat
         address, _, token = url.partition("?")
         assert address.endswith("/lab/tree/00_first_cell.ipynb")
         contents = f"{address.partition('/lab')[0]}/api/contents?{token}"
-        with urllib.request.urlopen(contents, timeout=60) as answer:
-            names = {entry["name"] for entry in json.load(answer)["content"]}
+        names = {entry["name"] for entry in fetch(contents)["content"]}
         assert {"00_first_cell.ipynb", "18_conversations.ipynb", "README.md"} <= names
         assert (folder / "02_ollama.ipynb").read_text() == "changed"
     finally:
