@@ -143,8 +143,8 @@ class RociConfig(Value):
         return config
 
     def _repr_html_(self) -> Html:
-        shown = [(name, str(getattr(self, name)), str(self.source(name))) for name in type(self).model_fields]
-        return html_table(("", "value", "from"), [row for row in shown if row[1] != "None"])
+        shown = [(name, _shown(getattr(self, name)), str(self.source(name))) for name in type(self).model_fields]
+        return html_table(("", "value", "from"), [row for row in shown if row[1]])
 
     def source(self, name: str) -> Source:
         """Say where the value of the field ``name`` came from."""
@@ -187,6 +187,13 @@ class RociConfig(Value):
 
     def _called(self, name: str) -> str:
         return self._variables.get(name) or _VARIABLES[name][0]
+
+
+def _shown(value: object) -> str:
+    """Show a value; nothing where it is not set."""
+    if isinstance(value, GenerationSettings | CellOptions):
+        return ", ".join(f"{name} {one}" for name, one in value.in_force().items())
+    return "" if value is None else str(value)
 
 
 def _field(provider_key: str, kind: str) -> str:

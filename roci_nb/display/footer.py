@@ -55,14 +55,15 @@ def footer_of(
     sources: Mapping[str, str] | None = None,
     turns: int | None = None,
     turn_tokens: int | None = None,
+    window_told: bool = False,
 ) -> Footer:
     """Describe an answer. ``host`` is where it was made when that is not this machine.
 
     ``received`` is our own count of pieces, shown with ``~`` where the server gave none: an answer that was stopped.
     ``sources`` says where each setting came from; ``turns`` how many earlier ones were sent, ``turn_tokens`` our
-    estimate of them.
+    estimate of them; ``window_told`` that a short window was told of before.
     """
-    notices = tuple(dict.fromkeys(notices_of(result, received)))
+    notices = tuple(dict.fromkeys(notices_of(result, received, window_told=window_told)))
     facts = _facts(result, host, received, turns, turn_tokens)
     return Footer(tuple(facts), notices, tuple(_details(result, sources or {}, turns)))
 

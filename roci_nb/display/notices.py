@@ -23,13 +23,17 @@ TAKES_NUM_CTX = ("ollama", "lmstudio", "embedded")
 """The providers whose servers load a model again with the window that a request asks for."""
 
 
-def notices_of(result: GenerateTextResult, received: int | None = None) -> Iterator[str]:
-    """Tell what was unusual, ⚠ before what is a warning; ``received`` is our own count of pieces."""
+def notices_of(result: GenerateTextResult, received: int | None = None, *, window_told: bool = False) -> Iterator[str]:
+    """Tell what was unusual, ⚠ before what is a warning; ``received`` is our own count of pieces.
+
+    With ``window_told`` the user knows already that this model's window is short.
+    """
     yield from _ending(result, received)
     if result.gpu_share is not None and 0 < result.gpu_share <= 1 - ON_CPU_FROM:
         on_cpu = percent(1 - result.gpu_share)
         yield f"⚠ {on_cpu} of the model runs on the CPU: a smaller one, or a shorter window, is faster"
-    yield from _short_window(result)
+    if not window_told:
+        yield from _short_window(result)
     yield from (f"⚠ {warning}" for warning in result.warnings)
 
 

@@ -25,7 +25,8 @@ class Look:
 
     ``heading`` stands above it; ``sources`` says where each setting came from, ``turns`` how many earlier turns were
     sent along and ``turn_tokens`` our estimate of them; ``raw`` shows the answer as plain text; ``prompt_tokens`` is
-    our estimate of the prompt, ``last_load_s`` how long the model's last load took.
+    our estimate of the prompt, ``last_load_s`` how long the model's last load took; ``window_told`` is True where it
+    was said before that this model's window is short.
     """
 
     heading: str | None = None
@@ -37,6 +38,7 @@ class Look:
     prompt_tokens: int | None = None
     last_load_s: float | None = None
     raw: bool = False
+    window_told: bool = False
 
 
 class AnswerView(Protocol):
@@ -97,6 +99,7 @@ class View:
             sources=look.sources,
             turns=look.turns,
             turn_tokens=look.turn_tokens,
+            window_told=look.window_told,
         )
 
     def bundle(self, result: GenerateTextResult, host: str | None, problem: str | None) -> OutputBundle:

@@ -104,11 +104,14 @@ class Cells:
             prompt_tokens=estimate_tokens(asking.request).n,
             last_load_s=last_load_s(str(provider.model), provider.host),
             raw=bool(options.raw),
+            window_told=str(provider.model) in self.session.windows_told,
         )
         view = view_for(self.shell, look, on_stop=stopper.stop, live=options.stream is not False)
 
         def bind(result: GenerateTextResult, done: bool) -> None:
             self.shell.user_ns[LAST] = result
+            if result.reasoning and result.context_window is not None:
+                self.session.windows_told.add(str(provider.model))
             if output is not None and done:
                 self.shell.user_ns[output] = result
             self._sent.append(

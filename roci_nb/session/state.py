@@ -70,6 +70,8 @@ class Session(HasTraits):
         self.installed = InstalledModels()
         self.conversations: dict[str, Conversation] = {}
         self.ledger = UsageLedger()
+        self.windows_told: set[str] = set()
+        """The models whose window was seen in a footer: that one is short is said once."""
         self._found: Choice | None = None
         self._warned: set[str] = set()
 

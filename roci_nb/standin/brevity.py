@@ -72,6 +72,8 @@ class Prose:
         return text
 
     def _ends_with(self, sentence: str) -> bool:
+        if sentence.rstrip().endswith(":"):
+            return False
         words = tuple(re.findall(r"\w+", sentence.lower())[:2])
         if len(words) == 2 and not _LIST_ITEM.match(sentence):
             self._beginnings[words] += 1

@@ -121,6 +121,7 @@ def test_an_answer_that_ran_past_its_window_is_told_once():
 def test_a_short_window_is_told_to_who_thinks():
     short = replace(DONE, model=OLLAMA, reasoning="hm", context_window=4096)
     assert notices(short) == ("⚠ the window of 4,096 is short for a model that thinks. %roci set num_ctx 16384",)
+    assert notices(short, window_told=True) == ()
     elsewhere = replace(short, model=DONE.model)
     assert notices(elsewhere)[0].endswith("Load the model with a window of 16,384")
     assert notices(replace(short, reasoning="")) == notices(replace(short, context_window=8192)) == ()

@@ -370,6 +370,18 @@ def test_help_is_there_for_the_cell_and_for_each_verb(kernel, server):
     assert "no verb" in kernel.run("%roci hsitory").error
 
 
+def test_a_short_window_is_told_once_a_kernel(kernel, server):
+    server.routes["GET /v1/models"] = json_reply(
+        {"data": [{"id": "phi4", "owned_by": "llamacpp", "meta": {"n_ctx": 4096}}]}
+    )
+    server.routes[CHAT] = lambda request: sse(
+        chat_chunk(reasoning_content="Hm."), chat_chunk("Yes."), chat_chunk(finish="stop")
+    )
+    first, second = (ask(kernel, "Well?", name) for name in "ab")
+    assert "the window of 4,096 is short" in first.data[0]["text/html"]
+    assert "is short" not in second.data[0]["text/html"]
+
+
 def test_a_warning_of_the_same_setting_is_said_once_a_kernel(kernel, server):
     first = ask(kernel, "Hi", "a", "-1 --num-ctx 4096").data[0]["text/html"]
     second = ask(kernel, "Hi", "b", "-1 --num-ctx 4096").data[0]["text/html"]

@@ -61,6 +61,10 @@ class TestStored:
         if path.stem != "00_first_cell":
             assert "One step beyond" in prose
 
+    def test_no_line_of_code_is_cut_off_at_the_pages_edge(self, path):
+        lines = [line for source in sources(path, "code") for line in source.splitlines()]
+        assert max(len(line) for line in lines if not line.startswith("%%roci")) <= 96
+
     def test_the_map_tells_of_it(self, path):
         assert f"[{path.stem}]({path.name})" in (FOLDER / "README.md").read_text()
 
