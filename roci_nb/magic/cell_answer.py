@@ -37,6 +37,7 @@ class Asking:
     conversation: Conversation | None = None
     key: str | None = None
     cell: str = ""
+    cell_id: str = ""
     begun: str = ""
     turns: int = 0
     run: int = 0
@@ -152,6 +153,7 @@ class CellAnswer:
                 usage=result.usage,
                 timing=result.timing,
                 finish_reason=result.finish_reason,
+                cell_id=self.asking.cell_id,
             )
         )
         record_load(str(model), host, self._view.segments.load_s)

@@ -86,7 +86,7 @@ class Cells:
             told = f"{context.left_out} earlier turns were left out: --budget {in_force.options.budget} has no room"
             in_force = replace(in_force, warnings=(*in_force.warnings, GenerationWarning(told)))
         key = None if conversation is None else cell.id or conversation.new_key()
-        return Asking(in_force, request, conversation, key, cell.name, turns=context.turns), context
+        return Asking(in_force, request, conversation, key, cell.name, cell.id or "", turns=context.turns), context
 
     def _answer(self, asking: Asking, prompt: Prompt, output: str | None, context: Context) -> None:
         from roci_nb.display.view import Look

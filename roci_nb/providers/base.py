@@ -135,9 +135,11 @@ class Provider(ABC):
         started = time.perf_counter()
         first: float | None = None
         latest = started
+        parts = _Parts()
         stream = cast("AsyncGenerator[TextStreamDelta, None]", self._stream_text(request))
         async with aclosing(stream) as deltas:
             async for delta in deltas:
+                delta = parts.told_apart(delta)  # noqa: PLW2901 - the same delta, with its paragraph's break
                 if delta.text or delta.reasoning or delta.tool_call:
                     latest = time.perf_counter()
                     first = latest if first is None else first
@@ -151,6 +153,27 @@ class Provider(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model.model_id!r})"
+
+
+class _Parts:
+    """Sets the messages of one answer apart: a word before a tool call or a further thought is no part of the next."""
+
+    def __init__(self) -> None:
+        self._end = ""
+        self._channel: str | None = None
+        self._interrupted = False
+
+    def told_apart(self, delta: TextStreamDelta) -> TextStreamDelta:
+        """Begin a paragraph with the first text of a further message."""
+        text = delta.text
+        if not text:
+            self._interrupted |= bool(delta.reasoning or delta.tool_call or delta.phase == "thinking")
+            return delta
+        is_further = self._end and (self._interrupted or delta.channel != self._channel)
+        if is_further and not (self._end.endswith("\n") or text.startswith("\n")):
+            delta = replace(delta, text=f"\n\n{text}")
+        self._end, self._channel, self._interrupted = text, delta.channel, False
+        return delta
 
 
 def _timed(last: TextStreamDelta, started: float, first: float | None, latest: float) -> TextStreamDelta:

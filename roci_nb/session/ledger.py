@@ -27,7 +27,10 @@ _HEADERS = ("answers", "prompt", "answer", "of it reasoning", "seconds")
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One answer's usage; ``conversation`` is "" for the notebook's own."""
+    """One answer's usage; ``conversation`` is "" for the notebook's own.
+
+    ``cell`` is what the cell was called when it ran, ``cell_id`` stays when it runs again; "" where none is known.
+    """
 
     cell: str
     model: str
@@ -35,6 +38,7 @@ class LedgerEntry:
     usage: Usage
     timing: Timing = Timing()
     finish_reason: FinishReason | None = None
+    cell_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class UsageLedger:
     entries: list[LedgerEntry] = field(default_factory=list)
     total: Total = Total()
     _groups: dict[str, dict[str, Total]] = field(default_factory=lambda: {name: {} for name in GROUPINGS})
+    _cells: dict[str, str] = field(default_factory=dict)
+    """The last name of each cell."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, entry: LedgerEntry) -> None:
@@ -109,6 +115,9 @@ class UsageLedger:
             self.total = self.total.plus(entry)
             for name, group in self._groups.items():
                 key = cast("str", getattr(entry, name))
+                if name == "cell" and entry.cell_id:
+                    key = entry.cell_id
+                    self._cells[key] = entry.cell
                 group[key] = group.get(key, Total()).plus(entry)
 
     def by(self, grouping: str) -> UsageTable:
@@ -118,7 +127,8 @@ class UsageLedger:
             advice = f": did you mean {near[0]}?" if near else ""
             raise ConfigError(f"usage is told by {', '.join(GROUPINGS)}, not by {grouping!r}{advice}")
         with self._lock:
-            return UsageTable(grouping, dict(self._groups[grouping]), self.total)
+            totals = {self._cells.get(name, name): total for name, total in self._groups[grouping].items()}
+            return UsageTable(grouping, totals, self.total)
 
     def to_dataframe(self) -> DataFrame:
         """Return the entries as a pandas DataFrame; raises ``ConfigError`` without pandas."""

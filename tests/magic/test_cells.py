@@ -227,12 +227,14 @@ def test_usage_adds_up_by_cell_and_model(kernel, server):
     for cell_id in ("a", "b"):
         ask(kernel, "one", cell_id)
     assert "openai-compatible:phi4 2 14 4" in shown(kernel.run("%roci usage"))
-    assert "In[" in shown(kernel.run("%roci usage cell"))
+    assert shown(kernel.run("%roci usage cell")).count("In[") == 2
+    ask(kernel, "one", "b")
+    assert shown(kernel.run("%roci usage cell")).count("In[") == 2, "a cell that runs again stays one cell"
     assert "did you mean model" in kernel.run("%roci usage modle").error
     kernel.run(
         "from IPython import get_ipython\nledger = get_ipython().magics_manager.registry['RociMagics'].cells.session.ledger"
     )
-    assert kernel.value("list(ledger.to_dataframe()['output_tokens'])") == "[2, 2]"
+    assert kernel.value("list(ledger.to_dataframe()['output_tokens'])") == "[2, 2, 2]"
 
 
 def test_background_answers_stream_while_other_cells_run(kernel, server):
