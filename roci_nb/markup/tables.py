@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Cell: TypeAlias = str | int | float | None
 """What may stand in a table; None is unknown. A number is shown as ``str`` does: format it before, if it matters."""
 
-_NUMBER = re.compile(r"[~<≈+−-]?\d[\d.,]*( ?[a-zA-Zµ%/]{1,5})?")  # noqa: RUF001 - a real minus sign
+_NUMBER = re.compile(r"[~<≈≥+−-]?\d[\d.,]*( ?[a-zA-Zµ%/]{1,5})?")  # noqa: RUF001 - a real minus sign
 _GAP = "  "
 
 

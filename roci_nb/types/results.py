@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roci_nb.markup.html import element, whole
 from roci_nb.markup.markdown import render_markdown
-from roci_nb.markup.strings import clip, count
+from roci_nb.markup.strings import clip, count, plain_text
 from roci_nb.markup.styles import PROSE
 from roci_nb.types.usage import Timing, Usage
 
@@ -65,10 +65,10 @@ class GenerateTextResult:
         return f"GenerateTextResult({clip(self.text, 60)!r}, {self.model}, {tokens}, {self.finish_reason})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Show the answer; plain text is the answer's source."""
+        """Show the answer; plain text is the answer's source, without what a terminal would act on."""
         tokens = f"{count(self.usage.input_tokens)} → {count(self.usage.output_tokens)} tok"
         line = element("div", f"{self.model} · {tokens}", style="opacity:.7;font-size:.9em")
         return {
-            "text/plain": whole(self.text),
+            "text/plain": plain_text(whole(self.text)),
             "text/html": element("div", render_markdown(self.text), line, style=PROSE),
         }

@@ -41,6 +41,12 @@ def test_in_a_pipe_the_standard_output_is_the_answer_alone(capsys):
         assert part in beside
 
 
+def test_a_result_can_not_steer_a_terminal_either():
+    shown = GenerateTextResult(HOSTILE, MODEL)._repr_mimebundle_()["text/plain"]
+    assert "]52;c;cm0=[2Jsaid31m" in shown
+    assert "\x1b" not in shown
+
+
 def test_hidden_reasoning_shows_as_a_phase_only(capsys):
     view = TextView(Look(reasoning="hide"), final=False)
     view.add(TextStreamDelta(phase="thinking", reasoning="Hm."))
