@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from roci_nb.errors import (
     StreamBroken,
 )
 from roci_nb.loop import close_at_exit, on_background_loop
+from roci_nb.providers.cancellation import cancelled_with_care
 from roci_nb.providers.server_errors import Addressee, error_from_reply
 from roci_nb.providers.time_limits import Waits, limit
 
@@ -126,7 +128,8 @@ class Endpoint:
             )
             try:
                 async with limit(timeouts.first_byte_s, f"{self.addressee.name} did not answer", timeouts):
-                    return await client.send(request, stream=True)
+                    send = functools.partial(client.send, request, stream=True)
+                    return await cancelled_with_care(send, httpx.Response.aclose)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if last:
                     raise
