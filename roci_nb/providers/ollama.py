@@ -8,22 +8,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from roci_nb.config import RociConfig
-from roci_nb.errors import ConfigError, ModelNotFound, RociError, ServerError
+from roci_nb.errors import ConfigError, ContextOverflow, ModelNotFound, RociError, ServerError
 from roci_nb.markup.strings import nearest
-from roci_nb.providers.base import Provider, estimate_tokens
+from roci_nb.providers.base import Provider
 from roci_nb.providers.framing import LineSplitter
 from roci_nb.providers.harmony import is_gpt_oss
 from roci_nb.providers.ollama_models import is_cloud, list_models, model_info, same_model
 from roci_nb.providers.ollama_reader import OllamaReader
 from roci_nb.providers.ollama_request import chat_body
+from roci_nb.providers.ollama_windows import overflow_of, with_window
 from roci_nb.providers.server_errors import Addressee
 from roci_nb.providers.transport import Endpoint, refuse_if_leaving
 from roci_nb.types.base_url import BaseUrl
-from roci_nb.types.events import GenerationWarning, TextStreamDelta
+from roci_nb.types.events import TextStreamDelta
 from roci_nb.types.model_info import ModelInfo, ModelList
 from roci_nb.types.progress import Progress
 from roci_nb.types.requests import RequestPreview
-from roci_nb.types.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PATH = "/api/chat"
 POLL_S = 0.5
 """How often /api/ps is asked, while nothing comes, whether the model is still loading."""
+UNLOAD_POLL_S, UNLOAD_POLLS = 0.1, 100
+"""How often, and how many times at most, it is asked whether an unloaded model is gone."""
 
 
 class OllamaModel(str):
@@ -146,7 +148,7 @@ class OllamaProvider(Provider):
                 async for delta in _deltas(await opening, reader):
                     yield delta
             except ServerError as error:
-                yield reader.repair(error.body) or _raise(await self._with_installed(error))
+                yield reader.repair(error.body) or _raise(await self._explained(error, request))
             finally:
                 opening.cancel()
                 await asyncio.gather(opening, return_exceptions=True)
@@ -156,7 +158,7 @@ class OllamaProvider(Provider):
             with suppress(RociError):
                 loaded = await self._loaded()
         window = _window(loaded) or request.settings.num_ctx
-        yield replace(_with_window(last, window, request), gpu_share=None if loaded is None else loaded.gpu_share)
+        yield replace(with_window(last, window, request), gpu_share=None if loaded is None else loaded.gpu_share)
 
     def _announced_load(
         self, request: ProviderRequest, info: ModelInfo, loaded: ModelInfo | None
@@ -209,6 +211,13 @@ class OllamaProvider(Provider):
         listed = next((row for row in await self._list_models() if same_model(row.model.model_id, model_id)), None)
         return model_info(self.model, shown, listed)
 
+    async def _explained(self, error: ServerError, request: ProviderRequest) -> ServerError:
+        """Say of an error what Ollama leaves out: which models there are, how large the window is."""
+        if not isinstance(error, ContextOverflow) or error.window is not None:
+            return await self._with_installed(error)
+        window = request.settings.num_ctx or _window(await self._loaded())
+        return overflow_of(error, request, window, self._endpoint.addressee)
+
     async def _with_installed(self, error: ServerError) -> ServerError:
         """Name the models that there are, where one is missing."""
         if not isinstance(error, ModelNotFound):
@@ -242,6 +251,10 @@ class OllamaProvider(Provider):
         if await self._loaded() is not None:
             body: JsonObject = {"model": self.model.model_id, "messages": [], "keep_alive": 0, "stream": False}
             await self._endpoint.post_json(PATH, body)
+        for _ in range(UNLOAD_POLLS):  # it answers before the memory is free; one in use goes with its last user
+            if await self._loaded() is None:
+                return
+            await asyncio.sleep(UNLOAD_POLL_S)
 
     async def _preview(self, request: ProviderRequest) -> RequestPreview:
         info, loaded = await self._capabilities(), await self._loaded()
@@ -274,24 +287,3 @@ def _window(info: ModelInfo | None) -> int | None:
 
 def _speaks_harmony(info: ModelInfo) -> bool:
     return is_gpt_oss(info.family or "") or is_gpt_oss(info.model.model_id)
-
-
-def _with_window(last: TextStreamDelta, window: int | None, request: ProviderRequest) -> TextStreamDelta:
-    """Complete the last delta with the window, and with what the counts say of it (PROTOCOLS A.0 and A.6)."""
-    usage = last.usage or Usage()
-    warnings = list(last.warnings)
-    if window is not None and usage.total_tokens is not None and usage.total_tokens > window:
-        warnings.append(
-            GenerationWarning(
-                f"the answer ran past the window ({usage.input_tokens:,} + {usage.output_tokens:,} > {window:,}): "
-                "the model lost the beginning on the way. More: num_ctx"
-            )
-        )
-    estimate = estimate_tokens(request).n
-    if window is not None and usage.input_tokens is not None and estimate > window > 2 * usage.input_tokens:
-        warnings.append(
-            GenerationWarning(
-                f"the server read {usage.input_tokens:,} tokens of a prompt of ~{estimate:,}: it seems to have cut it"
-            )
-        )
-    return replace(last, context_window=window, warnings=tuple(warnings))

@@ -35,7 +35,7 @@ from roci_nb.types.messages import ImagePart
 from roci_nb.types.tools import ToolCall, ToolDefinition
 from tests.servers.recorded import exchanges
 from tests.servers.scripted import Reset, Stall, head, json_reply, reply, send
-from tests.servers.scripted_ollama import ScriptedOllama, line
+from tests.servers.scripted_ollama import Loaded, ScriptedOllama, line
 
 NEW, OLD = exchanges("ollama-0.33"), exchanges("ollama-0.24")
 CHAT = "POST /api/chat"
@@ -263,6 +263,35 @@ def test_load_and_unload_do_what_they_say(scripted, ollama):
     asyncio.run(asked.unload())
     assert ollama.loaded == {}
     asyncio.run(asked.unload())
+
+
+def test_unload_waits_until_the_memory_is_free(scripted, ollama):
+    asked = provider(scripted)
+    asyncio.run(asked.load())
+    answer, still = scripted.routes["GET /api/ps"], [3]
+
+    def leaving(request):
+        if ollama.loaded or not still[0]:
+            return answer(request)
+        still[0] -= 1
+        ollama.loaded["gpt-oss:20b"] = Loaded(4096, None)
+        try:
+            return answer(request)
+        finally:
+            ollama.loaded.clear()
+
+    scripted.routes["GET /api/ps"] = leaving
+    asyncio.run(asked.unload())
+    assert still == [0]
+
+
+def test_a_prompt_that_does_not_fit_is_told_with_what_is_known(scripted, ollama):
+    """0.24 says no more than that it is too long."""
+    asyncio.run(provider(scripted).load(num_ctx=4096))
+    scripted.routes[CHAT] = json_reply({"error": "the input length exceeds the context length"}, 400)
+    with pytest.raises(ContextOverflow, match=r"~6,\d+ tokens\) is too long for the window of 4,096 tokens") as told:
+        generate_text_sync(provider(scripted), "word " * 4800)
+    assert (told.value.prompt_tokens, told.value.window, told.value.status) == (None, 4096, 400)
 
 
 # What is sent
