@@ -16,7 +16,7 @@ from roci_nb.providers.harmony import is_gpt_oss
 from roci_nb.providers.ollama_models import is_cloud, list_models, model_info, same_model
 from roci_nb.providers.ollama_reader import OllamaReader
 from roci_nb.providers.ollama_request import chat_body
-from roci_nb.providers.ollama_windows import overflow_of, with_window
+from roci_nb.providers.ollama_windows import overflow_of, with_unasked_reload, with_window
 from roci_nb.providers.server_errors import Addressee
 from roci_nb.providers.transport import Endpoint, refuse_if_leaving
 from roci_nb.types.base_url import BaseUrl
@@ -153,6 +153,8 @@ class OllamaProvider(Provider):
                 opening.cancel()
                 await asyncio.gather(opening, return_exceptions=True)
         last = reader.end()
+        if load is None and loaded is not None:
+            last = with_unasked_reload(last)
         if loaded is None or request.settings.num_ctx not in (None, loaded.loaded_window):
             loaded = None  # it was loaded for this answer, which is whole, whatever becomes of the server
             with suppress(RociError):

@@ -294,6 +294,17 @@ def test_a_prompt_that_does_not_fit_is_told_with_what_is_known(scripted, ollama)
     assert (told.value.prompt_tokens, told.value.window, told.value.status) == (None, 4096, 400)
 
 
+def test_a_load_that_nobody_asked_for_is_told(scripted, ollama):
+    """Another program's num_batch is nowhere to be read, and a request without it loads the model again."""
+    asyncio.run(provider(scripted).load())
+    assert ask(scripted).warnings == ()
+    ollama.load_ns = 4_200_000_000
+    [warning] = ask(scripted).warnings
+    assert "loaded the model again (4 s)" in str(warning)
+    ollama.loaded.clear()
+    assert ask(scripted).warnings == (), "a first load is no surprise"
+
+
 # What is sent
 
 

@@ -40,6 +40,7 @@ class ScriptedOllama:
     )
     before_answer: tuple[Step, ...] = ()
     counts: tuple[int, int] = (7, 2)
+    load_ns: int = 2_000_000
 
     def install(self, server: ScriptedServer) -> ScriptedOllama:
         server.routes |= {
@@ -100,7 +101,7 @@ class ScriptedOllama:
             "message": {"role": "assistant", "content": ""},
             "done": True,
             "done_reason": "stop",
-            "load_duration": 2_000_000,
+            "load_duration": self.load_ns,
             "prompt_eval_count": read,
             "prompt_eval_duration": 5_000_000,
             "eval_count": written,
