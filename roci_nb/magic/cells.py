@@ -110,6 +110,7 @@ class Cells:
 
         def bind(result: GenerateTextResult, done: bool) -> None:
             self.shell.user_ns[LAST] = result
+            self.session.answered += 1
             if result.reasoning and result.context_window is not None:
                 self.session.windows_told.add(str(provider.model))
             if output is not None and done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from traitlets import HasTraits, Instance, Unicode
+from traitlets import HasTraits, Instance, Int, Unicode
 
 from roci_nb.config import RociConfig
 from roci_nb.errors import ConfigError, InvalidSetting
@@ -55,12 +55,13 @@ class Session(HasTraits):
     """The state of one kernel, of which the magic and the panel are two faces.
 
     A cell's line wins over it, and it wins over the configuration. ``model``, ``settings`` and ``options`` can be
-    observed.
+    observed; ``answered`` counts the answers: with each a model may have been loaded.
     """
 
     model: Unicode[str | None, str | bytes | None] = Unicode(None, allow_none=True)
     settings: Instance[GenerationSettings] = Instance(GenerationSettings)
     options: Instance[CellOptions] = Instance(CellOptions)
+    answered: Int[int, int] = Int(0)
 
     def __init__(self) -> None:
         super().__init__(settings=GenerationSettings(), options=CellOptions())

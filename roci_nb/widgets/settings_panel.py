@@ -82,17 +82,24 @@ class SettingsPanel(ShownInCell):
     def _begin(self) -> None:
         self.refresh()
         self.session.observe(self._session_changed, names=_OBSERVED)
+        self.session.observe(self._answered, names="answered")
         self._work.start(self._watch)
 
     def _end(self) -> None:
         with suppress(ValueError):
             self.session.unobserve(self._session_changed, names=_OBSERVED)
+            self.session.unobserve(self._answered, names="answered")
 
     def _session_changed(self, change: object) -> None:
         del change
         self.refresh()
         if self._in_use() != self._limits.selector:
             self._wake()
+
+    def _answered(self, change: object) -> None:
+        """Look again after an answer: its model is loaded now."""
+        del change
+        self.look_again()
 
     def look_again(self) -> None:
         """Ask the servers what they have now."""

@@ -67,11 +67,15 @@ class ShownInCell:
         self.closed = True
         self._work.close()
         self._end()
-        for handle in self._handles:
-            handle.update(self._static(), raw=True)
+        self.show_static()
         if self._widget is not None:
             free(self._widget)
         _open.discard(self)
+
+    def show_static(self) -> None:
+        """Put the table where the widgets are, or where it stands already."""
+        for handle in self._handles:
+            handle.update(self._static(), raw=True)
 
     def _static(self) -> dict[str, object]:
         table = self.table()

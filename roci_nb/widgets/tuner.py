@@ -148,7 +148,8 @@ class Tuner(ShownInCell):
         """Show what came of a run; the tuner is ready for the next."""
         if run is not None:
             self._keep(run)
-        if self.closed:
+        if self.closed:  # while it streamed: the table that stands there lacks it
+            self.show_static()
             return
         self._streaming = False
         self._say(problem)

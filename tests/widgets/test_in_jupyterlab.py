@@ -234,3 +234,10 @@ def test_stop_works_while_it_streams_also_beside_a_cell_that_runs_and_a_server_t
     wait_text(page, ".roci-tuner-answer", "Before the end")
     wait_text(page, ".roci-tuner-answer", "⚠")
     assert run.is_enabled()
+    scripted.routes[CHAT] = [head(), send(event("Closed before the end")), Stall()]
+    run.click()
+    wait_text(page, ".roci-live", "Closed before the end")
+    page.page.get_by_role("button", name="close the tuner; the table of its runs stays").click()
+    page.wait_for_output(1, "#3")
+    [output] = page.outputs(1)
+    assert output["data"]["text/plain"].count("stopped") == 2

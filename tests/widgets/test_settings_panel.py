@@ -254,6 +254,21 @@ def test_a_model_that_is_gone_and_a_server_that_is_dead_are_told_in_one_line(
     wait_until(lambda: "lms server start" in panel.model.note.value)
 
 
+def test_after_an_answer_the_panel_says_what_is_loaded(session, scripted, monkeypatch):
+    ollama = ScriptedOllama().install(scripted)
+    monkeypatch.setenv("OLLAMA_BASE_URL", scripted.url)
+    session.model = "ollama:gpt-oss:20b"
+    panel = SettingsPanel(session)
+    assert panel.widget is not None
+    wait_until(lambda: "not loaded: the next request loads it" in panel.model.note.value)
+    ollama.by_another_client(num_ctx=4096)
+    session.answered += 1
+    wait_until(lambda: "loaded, " in panel.model.note.value)
+    assert any("● loaded" in label for label, _ in panel.model.menu.options)
+    panel.close()
+    wait_until(lambda: not panel.is_busy)
+
+
 def test_closing_frees_every_channel_and_leaves_the_table(session):
     before = set(_instances)
     panel = SettingsPanel(session)

@@ -205,6 +205,9 @@ def test_closing_while_it_streams_ends_the_request_and_frees_every_channel(sessi
     assert connection.closed.wait(60)
     wait_until(lambda: set(_instances) == before)
     wait_until(lambda: not tuner.is_busy)
+    [run] = tuner.runs
+    assert (run.result.text, run.ended) == ("Half", "stopped")
+    assert "stopped" in repr(tuner)
 
 
 def test_in_a_terminal_the_tuner_is_a_table(session, capsys):
