@@ -8,6 +8,7 @@ import functools
 import inspect
 import signal
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast, overload
 
 from roci_nb.errors import RociError, Stopped
@@ -47,31 +48,40 @@ def iterate_blocking(
     *,
     on_wait: Callable[[], None] | None = None,
     stopper: Stopper | None = None,
+    comes_back: bool = False,
 ) -> Iterator[T]:
     """Iterate ``source()`` on the background loop from ordinary code, whether or not a loop runs in this thread.
 
-    An interrupt closes the connection, wherever the caller's code is just then, and raises ``Stopped``. ``on_wait``
-    is called in this thread at every tick in which nothing came.
+    An interrupt closes the connection, wherever the caller's code is just then, and raises ``Stopped``; with
+    ``comes_back`` not there but here, when the caller asks for the next item: half of what it does is never left
+    undone. ``on_wait`` is called in this thread at every tick in which nothing came.
     """
     if on_background_loop():
         raise RociError("a blocking call on roci_nb's own loop would wait for itself: await the async twin instead")
-    return _iterate_blocking(source, on_wait, stopper)
+    return _iterate_blocking(source, on_wait, stopper, comes_back)
 
 
 def _iterate_blocking(
-    source: Callable[[], AsyncIterator[T]], on_wait: Callable[[], None] | None, stopper: Stopper | None
+    source: Callable[[], AsyncIterator[T]],
+    on_wait: Callable[[], None] | None,
+    stopper: Stopper | None,
+    comes_back: bool,
 ) -> Iterator[T]:
     arrived = threading.Event()
     crossing = Crossing(source, arrived.set)
     if stopper is not None:
         stopper.attach(crossing.cancel)
-    release = _stop_on_interrupt(crossing)
+    waiting = _Waiting(cast("Crossing[object]", crossing), comes_back)
+    release = _stop_on_interrupt(waiting)
     try:
         done = False
         while not done:
             done = crossing.done
             yield from crossing.take()
             arrived.clear()
+            if waiting.interrupted:
+                crossing.drain()
+                raise crossing.stopped()
             if not done and crossing.arm() and not arrived.wait(TICK_S) and on_wait is not None:
                 on_wait()
         if isinstance(crossing.error, asyncio.CancelledError):
@@ -90,11 +100,20 @@ def _iterate_blocking(
             crossing.cancel() if on_background_loop() else crossing.drain()
 
 
-_live: list[Crossing[object]] = []
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Blocking code that waits for what crosses."""
+
+    crossing: Crossing[object]
+    comes_back: bool
+    interrupted: bool = False
+
+
+_live: list[_Waiting] = []
 _previous: Callable[[int, FrameType | None], object] | None = None
 
 
-def _stop_on_interrupt(crossing: Crossing[T]) -> Callable[[], None]:
+def _stop_on_interrupt(waiting: _Waiting) -> Callable[[], None]:
     """Cancel the crossing at SIGINT, also while the caller's own loop body runs; return the undoing.
 
     Without it, an interrupt in the body of ``for delta in stream_text_sync(…)`` leaves the iterator alive in the
@@ -110,12 +129,11 @@ def _stop_on_interrupt(crossing: Crossing[T]) -> Callable[[], None]:
         _live.clear()  # whoever took the handler from us has ended what was live then
         _previous = current
         signal.signal(signal.SIGINT, _interrupt)
-    entry = cast("Crossing[object]", crossing)
-    _live.append(entry)
+    _live.append(waiting)
 
     def release() -> None:
         with contextlib.suppress(ValueError):
-            _live.remove(entry)
+            _live.remove(waiting)
         in_main = threading.current_thread() is threading.main_thread()
         if not _live and in_main and signal.getsignal(signal.SIGINT) is _interrupt:
             signal.signal(signal.SIGINT, _previous)
@@ -124,13 +142,16 @@ def _stop_on_interrupt(crossing: Crossing[T]) -> Callable[[], None]:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    live = [crossing for crossing in _live if not crossing.done]
-    for crossing in live:
-        crossing.cancel()
+    live = [waiting for waiting in _live if waiting.comes_back or not waiting.crossing.done]
+    for waiting in live:
+        waiting.interrupted = True
+        waiting.crossing.cancel()
     if live and _previous is signal.default_int_handler:
-        for crossing in live:
-            crossing.drain()
-        raise live[-1].stopped()
+        if live[-1].comes_back:
+            return
+        for waiting in live:
+            waiting.crossing.drain()
+        raise live[-1].crossing.stopped()
     if _previous is not None:
         _previous(signum, frame)
 

@@ -70,7 +70,7 @@ class CellAnswer:
     def run(self) -> GenerateTextResult:
         """Ask and show; blocks. Raises ``Stopped``, or what the answer failed of."""
         in_force, fold = self.asking.in_force, self._fold
-        answer = iterate_blocking(self._deltas, on_wait=self._view.tick, stopper=self.stopper)
+        answer = iterate_blocking(self._deltas, on_wait=self._view.tick, stopper=self.stopper, comes_back=True)
         try:
             with closing(cast("Generator[TextStreamDelta, None, None]", answer)) as deltas:
                 for delta in deltas:

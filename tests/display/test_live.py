@@ -75,6 +75,7 @@ def test_the_output_is_one_widget_and_then_one_static_bundle(kernel, server):
     assert set(running) == {WIDGET_VIEW, "text/html", "text/plain"}
     kernel.interrupt()
     cell.wait()
+    assert [output["output_type"] for output in cell.outputs] == ["display_data", "error"], cell.outputs
     [output, error] = cell.outputs
     assert set(output["data"]) == {"text/html", "text/plain"}
     assert output["data"]["text/plain"] == "Half an answer"

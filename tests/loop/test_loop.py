@@ -299,6 +299,25 @@ def test_an_interrupt_while_waiting_closes_and_raises_the_quiet_interrupt():
     assert run_script(code, interrupt_on="first") == (0, "first\nclosed\nTrue so far ['■ stopped']\n")
 
 
+def test_an_interrupt_leaves_nothing_of_a_body_undone_that_comes_back():
+    code = (
+        PREAMBLE
+        + """
+    done = []
+    try:
+        for item in iterate_blocking(source, comes_back=True):
+            print("in the body", flush=True)
+            time.sleep(0.3)
+            done.append("whole")
+    except Stopped as stopped:
+        print(done, stopped.partial.text)
+    import signal
+    print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    """
+    )
+    assert run_script(code, interrupt_on="in the body") == (0, "in the body\nclosed\n['whole'] so far\nTrue\n")
+
+
 def test_an_interrupt_in_the_callers_own_loop_body_closes_as_well():
     code = (
         PREAMBLE
