@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from roci_nb.providers.openai_compatible import OpenAiCompatibleProvider as OpenAiCompatibleProvider
     from roci_nb.providers.registry import provider_for as provider_for
     from roci_nb.providers.registry import register_provider as register_provider
+    from roci_nb.providers.scripted import ScriptedProvider as ScriptedProvider
     from roci_nb.providers.transport import Timeouts as Timeouts
     from roci_nb.standin.server import StandIn as StandIn
     from roci_nb.standin.tutorial import TutorialServer as TutorialServer
@@ -107,6 +108,7 @@ _HOMES = {
     "roci_nb.providers.openai": ("OpenAiProvider",),
     "roci_nb.providers.openai_compatible": ("OpenAiCompatibleProvider",),
     "roci_nb.providers.registry": ("provider_for", "register_provider"),
+    "roci_nb.providers.scripted": ("ScriptedProvider",),
     "roci_nb.providers.transport": ("Timeouts",),
     "roci_nb.standin.server": ("StandIn",),
     "roci_nb.standin.tutorial": ("TutorialServer", "tutorial_server"),

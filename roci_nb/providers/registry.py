@@ -24,6 +24,7 @@ _BUILT_IN = {
     "openai": ("roci_nb.providers.openai", "OpenAiProvider"),
     "openai-compatible": ("roci_nb.providers.openai_compatible", "OpenAiCompatibleProvider"),
     "embedded": ("roci_nb.providers.embedded", "EmbeddedProvider"),
+    "scripted": ("roci_nb.providers.scripted", "ScriptedProvider"),
 }
 
 
