@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from traceback import FrameSummary
 
     from roci_nb.types.results import Step
 
@@ -55,11 +56,34 @@ class RociError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
+    def _render_traceback_(self) -> list[str]:
+        """Show IPython the user's own lines, not the dozens inside; ``traceback.print_exception`` has them all."""
+        causes = _own_lines(self.__cause__)
+        caused = [f"caused by {type(self.__cause__).__name__}: {self.__cause__}", *causes] if causes else []
+        return [*_own_lines(self), f"{type(self).__name__}: {self}", *caused]
+
     def __reduce__(self) -> tuple[Callable[..., RociError], tuple[type[RociError], dict[str, object]]]:
         """Survive a process pool: the subclasses' own arguments are attributes by then."""
         # How IPython shows it is a function of this process (show_as_one_line).
         state = {name: value for name, value in self.__dict__.items() if name != "_render_traceback_"}
         return _restored, (type(self), {**state, "args": self.args})
+
+
+def _own_lines(error: BaseException | None) -> list[str]:
+    """Return the lines of a traceback that lie neither in this package, nor in others, nor in Python itself."""
+    import sysconfig
+    import traceback
+    from pathlib import Path
+
+    trace = None if error is None else error.__traceback__
+    others = (str(Path(__file__).parent), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen ")
+    own = (_own_line(frame) for frame in traceback.extract_tb(trace) if not frame.filename.startswith(others))
+    return list(dict.fromkeys(own))  # a comprehension has a frame of its own on the same line
+
+
+def _own_line(frame: FrameSummary) -> str:
+    where = "" if "ipykernel_" in frame.filename or frame.filename.startswith("<") else f'File "{frame.filename}", '
+    return f"{where}line {frame.lineno}: {frame.line}"
 
 
 def _restored(kind: type[RociError], state: dict[str, object]) -> RociError:

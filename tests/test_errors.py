@@ -103,3 +103,21 @@ def test_a_message_is_one_line_without_control_characters(foreign, line):
     assert one_line(foreign) == line
     assert str(RociError(foreign)) == line
     assert BadReply(foreign, raw=foreign).raw == foreign
+
+
+def test_a_notebook_shows_the_users_own_lines_and_what_in_them_was_the_cause():
+    def own_function():
+        return {}["missing"]
+
+    try:
+        try:
+            own_function()
+        except KeyError as cause:
+            raise RociError("the tool failed: mend it") from cause
+    except RociError as error:
+        shown = error._render_traceback_()
+    assert [line.partition(", line ")[2].partition(": ")[2] for line in shown[:1]] == [
+        'raise RociError("the tool failed: mend it") from cause'
+    ]
+    assert shown[1:3] == ["RociError: the tool failed: mend it", "caused by KeyError: 'missing'"]
+    assert shown[-1].endswith('return {}["missing"]')

@@ -29,6 +29,8 @@ def run(awaitable: Awaitable[T]) -> T:
         if inspect.iscoroutine(awaitable):
             awaitable.close()  # it will never run: say so once, here
         raise RociError("run() on roci_nb's own loop would wait for itself: await the coroutine instead")
+    if not inspect.isawaitable(awaitable):
+        raise ConfigError(f"run() needs a coroutine, not a {type(awaitable).__name__}: run(generate_text(…))")
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -36,6 +36,11 @@ class Value(BaseModel):
             raise InvalidSetting(f"{type(self).__name__} is frozen: make a new one with {name}=…", setting=name)
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        if not name.startswith("_"):
+            raise InvalidSetting(f"{type(self).__name__} is frozen: make a new one without {name}", setting=name)
+        super().__delattr__(name)
+
     @classmethod
     def _in_our_words(cls, detail: ErrorDetails) -> ConfigError:
         where = [str(part) for part in detail["loc"]]

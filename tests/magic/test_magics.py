@@ -151,6 +151,26 @@ def test_the_only_model_of_the_servers_is_found_once_and_said_in_the_cell(kernel
     assert "the only model" not in kernel.run("%%roci\nHello").data[0]["text/html"]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "await generate_text('ollama:gpt-oss:20b', 'Hi')",
+        "generate_text_sync('ollama:gpt-oss:20b', 'Hi')",
+        "[delta async for delta in stream_text('ollama:gpt-oss:20b', 'Hi')]",
+    ],
+)
+def test_an_error_of_the_api_shows_the_users_line_and_one_of_ours(kernel, call):
+    kernel.run("import os\nos.environ['OLLAMA_BASE_URL'] = 'http://127.0.0.1:9'\nfrom roci_nb import *")
+    shown = kernel.run(f"x = 1\nresult = {call}").error
+    assert shown.splitlines()[0] == f"line 2: result = {call}"
+    assert shown.splitlines()[1].startswith("ServerUnreachable: nothing answers at http://127.0.0.1:9. Start it")
+    assert len(shown.splitlines()) == 2
+
+
+def test_run_takes_nothing_but_a_coroutine(kernel):
+    assert "run() needs a coroutine, not a int" in kernel.run("from roci_nb import run\nrun(3)").error
+
+
 def test_the_model_last_used_answers_again(kernel, server):
     kernel.run("%%roci openai-compatible:other\nHello")
     kernel.run("%%roci\nHello")

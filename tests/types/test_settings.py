@@ -22,6 +22,11 @@ def test_zero_is_set():
     assert merged.in_force() == {"temperature": 0, "top_k": 0}
 
 
+def test_nothing_is_taken_out_of_settings():
+    with pytest.raises(InvalidSetting, match="is frozen: make a new one without seed"):
+        del GenerationSettings(seed=3).seed
+
+
 @pytest.mark.parametrize("name", ["temperature", "temprature", "model_fields_set"])
 def test_settings_are_frozen_in_one_line_of_ours(name):
     settings = GenerationSettings(temperature=0.5)
