@@ -76,8 +76,13 @@ def _own_lines(error: BaseException | None) -> list[str]:
     from pathlib import Path
 
     trace = None if error is None else error.__traceback__
-    others = (str(Path(__file__).parent), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen ")
-    own = (_own_line(frame) for frame in traceback.extract_tb(trace) if not frame.filename.startswith(others))
+    others = (str(Path(__file__).parent), sysconfig.get_path("stdlib"), "<frozen ")
+    installed = ("site-packages", "dist-packages")
+    own = (
+        _own_line(frame)
+        for frame in traceback.extract_tb(trace)
+        if not frame.filename.startswith(others) and not any(folder in frame.filename for folder in installed)
+    )
     return list(dict.fromkeys(own))  # a comprehension has a frame of its own on the same line
 
 
