@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roci_nb.config import RociConfig
-from roci_nb.errors import ConfigError, RociError
+from roci_nb.errors import ConfigError, RociError, ServerUnreachable
 from roci_nb.loop import call_blocking
 from roci_nb.markup.tables import html_table, text_table
 from roci_nb.providers.discovery import LIMIT_S, SERVERS
@@ -124,8 +124,10 @@ async def _why_not_own(model: LanguageModel) -> tuple[str, str]:
     try:
         async with asyncio.timeout(LIMIT_S):
             models = [str(info.model.model_id) for info in await provider.list_models()]
-    except (RociError, TimeoutError):
+    except (ServerUnreachable, TimeoutError):
         return f"no answer from {name}", f"start {name}, then run this cell again"
+    except RociError as error:
+        return f"your {name} refused: {error}", "mend that, then run this cell again"
     if any(same_model(found, model.model_id) for found in models):
         return "", ""
     near = next((found for found in models if is_gpt_oss(found)), None)

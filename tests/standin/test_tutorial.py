@@ -54,6 +54,14 @@ def test_without_a_server_a_stand_in_answers(selector):
     assert generate_text_sync(selector, "What is gravity?").text
 
 
+def test_a_server_that_refuses_says_why(scripted, monkeypatch):
+    scripted.routes["GET /api/tags"] = json_reply({"error": "unauthorized"}, 401)
+    monkeypatch.setenv("OLLAMA_BASE_URL", scripted.url)
+    server = tutorial_server(f"ollama:{MODEL}")
+    assert not server.is_own
+    assert server.why_not.startswith("your Ollama refused: ")
+
+
 def test_other_providers_have_no_tutorial():
     with pytest.raises(ConfigError, match="write ollama:gpt-4o"):
         tutorial_server("openai:gpt-4o")
