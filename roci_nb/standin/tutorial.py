@@ -63,7 +63,8 @@ class _Kernel:
 
     def __init__(self) -> None:
         self.standin: StandIn | None = None
-        self.replaced: dict[str, str | None] = {}
+        self.replaced: dict[str, tuple[str, str | None]] = {}
+        """By variable: what was put there, and what stood there."""
 
     def started(self) -> StandIn:
         if self.standin is None:
@@ -73,13 +74,13 @@ class _Kernel:
         return self.standin
 
     def point(self, variable: str, url: str) -> None:
-        self.replaced.setdefault(variable, os.environ.get(variable))
+        self.replaced[variable] = url, os.environ.get(variable)
         os.environ[variable] = url
 
     def give_back(self, variable: str) -> None:
-        if variable not in self.replaced:
+        ours, before = self.replaced.pop(variable, (None, None))
+        if ours is None or os.environ.get(variable) != ours:  # the reader has set another since
             return
-        before = self.replaced.pop(variable)
         if before is None:
             os.environ.pop(variable, None)
         else:

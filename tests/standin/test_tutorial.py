@@ -54,6 +54,13 @@ def test_without_a_server_a_stand_in_answers(selector):
     assert generate_text_sync(selector, "What is gravity?").text
 
 
+def test_an_address_that_the_reader_sets_afterwards_is_taken(scripted, monkeypatch):
+    tutorial_server(f"ollama:{MODEL}")
+    serve(scripted, MODEL)
+    monkeypatch.setenv("OLLAMA_BASE_URL", scripted.url)
+    assert tutorial_server(f"ollama:{MODEL}").base_url == scripted.url
+
+
 def test_a_server_that_refuses_says_why(scripted, monkeypatch):
     scripted.routes["GET /api/tags"] = json_reply({"error": "unauthorized"}, 401)
     monkeypatch.setenv("OLLAMA_BASE_URL", scripted.url)
