@@ -111,9 +111,11 @@ def _read(path: str | Path) -> bytes:
 
 
 def _drawn(value: object) -> bytes:
-    """Draw a figure or a PIL image as PNG."""
+    """Draw a figure, the figure of axes (what a DataFrame's plot gives), or a PIL image as PNG."""
     drawn = io.BytesIO()
     try:
+        if callable(get_figure := getattr(value, "get_figure", None)) and not hasattr(value, "savefig"):
+            value = get_figure()
         if callable(savefig := getattr(value, "savefig", None)):
             savefig(drawn, format="png", bbox_inches="tight")
         elif callable(getattr(value, "save", None)) and isinstance(mode := getattr(value, "mode", None), str):

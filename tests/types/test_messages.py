@@ -66,6 +66,13 @@ class Figure:
         file.write(PNG)
 
 
+class Axes:
+    """What a DataFrame's plot gives."""
+
+    def get_figure(self):
+        return Figure()
+
+
 class Picture:
     """PIL's protocol: some modes have no PNG."""
 
@@ -87,7 +94,7 @@ class Broken:
         raise ValueError("no axes\nat all")
 
 
-@pytest.mark.parametrize("value", [PNG, bytearray(PNG), memoryview(PNG), Figure(), ImagePart(data=PNG)])
+@pytest.mark.parametrize("value", [PNG, bytearray(PNG), memoryview(PNG), Figure(), Axes(), ImagePart(data=PNG)])
 def test_a_picture_may_come_as_bytes_or_as_a_figure(value):
     assert ImagePart.of(value) == ImagePart(data=PNG)
 
