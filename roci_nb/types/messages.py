@@ -71,6 +71,9 @@ class ImagePart(Value):
     def __repr__(self) -> str:
         return f"ImagePart({self.media_type}, {len(self.data):,} bytes)"
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def _repr_html_(self) -> Html:
         if self.media_type not in _IMAGE_TYPES:
             return element("div", repr(self))

@@ -52,7 +52,7 @@ def test_wrong_content_is_one_line_of_ours():
 
 
 def test_an_images_repr_does_not_spill_its_bytes():
-    assert repr(ImagePart(data=PNG)) == "ImagePart(image/png, 18 bytes)"
+    assert repr(ImagePart(data=PNG)) == str(ImagePart(data=PNG)) == "ImagePart(image/png, 18 bytes)"
 
 
 # Pictures as people have them
