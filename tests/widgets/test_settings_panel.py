@@ -264,7 +264,7 @@ def test_after_an_answer_the_panel_says_what_is_loaded(session, scripted, monkey
     ollama.by_another_client(num_ctx=4096)
     session.answered += 1
     wait_until(lambda: "loaded, " in panel.model.note.value)
-    assert any("● loaded" in label for label, _ in panel.model.menu.options)
+    wait_until(lambda: any("● loaded" in label for label, _ in panel.model.menu.options))
     panel.close()
     wait_until(lambda: not panel.is_busy)
 
