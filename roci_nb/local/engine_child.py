@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlsplit
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 PROMPT_CACHE_MIB = 512
 """For prompts that left their slot. llama.cpp's own default, 8 GiB, is made for a server."""
+
+
+EXIT_S = 3
+LOG_S = 0.3
+"""How long the log may take where nothing tells that it is written."""
 
 
 class EngineConfig(TypedDict):
@@ -58,9 +64,23 @@ def main() -> NoReturn:
         except Exception as error:  # noqa: BLE001 - the parent reports it
             json.dump({"error": f"{type(error).__name__}: {error}"}, reply)
             reply.flush()
-            os._exit(1)
+            _exit_with_the_log()
     while True:  # the server has its own threads, and lives as long as its object
         threading.Event().wait()
+
+
+def _exit_with_the_log() -> NoReturn:
+    """End with what llama.cpp has to say: a thread of its own writes the log, and C's ``exit`` waits for it.
+
+    Python's own end would wait for the lifeline's thread, and ``os._exit`` for nobody.
+    """
+    if sys.platform != "win32":
+        import ctypes
+
+        signal.alarm(EXIT_S)  # should llama.cpp's own tidying hang
+        ctypes.CDLL(None).exit(1)
+    time.sleep(LOG_S)
+    os._exit(1)
 
 
 def _hold_lifeline() -> None:
